@@ -1,0 +1,1 @@
+"""REMEMBERS: every table, every query, every transaction."""

@@ -1,0 +1,51 @@
+"""Firms and the people who work there."""
+
+from typing import Literal, Self
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.address import key_of
+
+Role = Literal["staff", "admin"]
+
+
+class Firm(Model):
+    id = fields.BigIntField(primary_key=True)
+    name = fields.CharField(200, unique=True)
+    provider = fields.CharField(20, default="google")  # the firm's Email Sync Integration Provider: none, google
+    file_all_sent = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "firm"
+
+
+class User(Model):
+    id = fields.BigIntField(primary_key=True)
+    firm: fields.ForeignKeyRelation[Firm] = fields.ForeignKeyField("models.Firm")
+    firm_id: int
+    email = fields.CharField(320)  # as it was given
+    email_key = fields.CharField(320, unique=True)  # the login address: one person, one account, one firm
+    name = fields.CharField(200)
+    role = fields.CharField(10, default="staff")
+    active = fields.BooleanField(default=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "app_user"  # "user" is a word of SQL's own
+
+    @classmethod
+    async def by_login(cls, email: str) -> Self | None:
+        """The active user who signs in with this address, however it is spelt."""
+        key = key_of(email)
+        return await cls.get_or_none(email_key=key, active=True).select_related("firm") if key else None
+
+    @classmethod
+    async def login_keys(cls, firm_id: int) -> frozenset[str]:
+        """Address keys of the firm's active users: who counts as a colleague when outgoing mail is judged."""
+        return frozenset(await cls.filter(firm_id=firm_id, active=True).values_list("email_key", flat=True))  # type: ignore[arg-type]
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"

@@ -1,0 +1,44 @@
+"""Gaps: stretches of a mailbox's time that history no longer tells, owed a listing by date."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.database import Connection
+from models.mailboxes import Held, Mailbox, writing
+
+
+class Gap(Model):
+    id = fields.BigIntField(primary_key=True)
+    mailbox: fields.ForeignKeyRelation[Mailbox] = fields.ForeignKeyField("models.Mailbox")
+    mailbox_id: int
+    since = fields.DatetimeField()
+    until = fields.DatetimeField()
+    reason = fields.CharField(40)
+    progress = fields.TextField(null=True)  # where the listing stands
+    opened_at = fields.DatetimeField()
+    closed_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "gap"
+
+
+async def rebaseline(mailbox: Held, baseline: int, since: datetime, reason: str, now: datetime) -> None:
+    """History is gone: in one transaction the cursor moves to a baseline read before, and what lies between is owed as a gap."""
+
+    async def work(held: Connection) -> None:
+        moved = await held.fetchval(
+            "UPDATE mailbox SET cursor = $2, head = NULL, head_at = NULL, history_at = $4 WHERE id = $1 AND cursor = $3 RETURNING id",
+            mailbox.id,
+            Decimal(baseline),
+            Decimal(mailbox.cursor),
+            now,
+        )
+        if moved is not None:
+            await held.execute(
+                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $3)", mailbox.id, since, now, reason
+            )
+
+    await writing(mailbox, now, work)

@@ -1,0 +1,1 @@
+"""Metrics and logs, each declared once; no address, subject, body or token in any of them."""
