@@ -1,0 +1,1 @@
+"""Programs for those who work on Postroom; the product imports none of them."""
