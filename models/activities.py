@@ -49,6 +49,10 @@ class Activity(Model):
         )
 
     @classmethod
+    async def count_of_client(cls, firm_id: int, client_id: int) -> int:
+        return await cls.filter(firm_id=firm_id, client_id=client_id, status__in=SHOWN).count()
+
+    @classmethod
     async def newest(cls, firm_id: int, limit: int = 10) -> list[Self]:
         """The firm's newest activities, across clients."""
         shown = cls.filter(firm_id=firm_id, status__in=SHOWN)
@@ -87,3 +91,8 @@ class Review(Model):
             .limit(limit)
             .prefetch_related("email__participants", "email__activities__client")
         )
+
+    @classmethod
+    async def count_open(cls, firm_id: int) -> int:
+        """How many questions nobody has answered."""
+        return await cls.filter(firm_id=firm_id, decided_at=None).count()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from tortoise import fields
 from tortoise.indexes import Index
@@ -23,6 +24,20 @@ class Client(Model):
     class Meta:
         table = "client"
         unique_together = (("firm", "external_id"),)
+
+    @classmethod
+    async def one(cls, firm_id: int, client_id: int) -> Self | None:
+        """One client of this firm; None for another firm's."""
+        return await cls.get_or_none(id=client_id, firm_id=firm_id)
+
+    @classmethod
+    async def names(cls, firm_id: int, ids: Iterable[int]) -> dict[int, str]:
+        """The names of those of these clients that this firm still has."""
+        return dict(await cls.filter(firm_id=firm_id, id__in=list(ids)).values_list("id", "name"))  # type: ignore[arg-type]
+
+    @classmethod
+    async def any_in(cls, firm_id: int) -> bool:
+        return await cls.filter(firm_id=firm_id).exists()
 
 
 class Contact(Model):

@@ -1,10 +1,15 @@
 """E-mails as they came: one row per firm and message, whoever received it."""
 
+from typing import TYPE_CHECKING
+
 from tortoise import fields
 from tortoise.models import Model
 
 from models.firms import Firm
 from models.mailboxes import Mailbox
+
+if TYPE_CHECKING:
+    from models.activities import Activity, Review
 
 
 class Email(Model):
@@ -29,6 +34,8 @@ class Email(Model):
     receipts: fields.ReverseRelation["Receipt"]
     participants: fields.ReverseRelation["Participant"]
     attachments: fields.ReverseRelation["Attachment"]
+    activities: fields.ReverseRelation["Activity"]
+    review: fields.BackwardOneToOneRelation["Review"]
 
 
 class Receipt(Model):
@@ -46,6 +53,11 @@ class Receipt(Model):
     class Meta:
         table = "receipt"
         unique_together = (("mailbox", "gmail_id"),)
+
+    @classmethod
+    async def count_of_mailbox(cls, mailbox_id: int) -> int:
+        """How many of a mailbox's mails are filed."""
+        return await cls.filter(mailbox_id=mailbox_id).count()
 
 
 class Participant(Model):

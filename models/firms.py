@@ -8,6 +8,7 @@ from tortoise.models import Model
 from models.address import key_of
 
 Role = Literal["staff", "admin"]
+Provider = Literal["none", "google"]
 
 
 class Firm(Model):
@@ -19,6 +20,10 @@ class Firm(Model):
 
     class Meta:
         table = "firm"
+
+    @classmethod
+    async def choose_provider(cls, firm_id: int, provider: Provider) -> None:
+        await cls.filter(id=firm_id).update(provider=provider)
 
 
 class User(Model):

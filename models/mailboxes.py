@@ -48,7 +48,8 @@ class Mailbox(Model):
     lease_owner = fields.CharField(32, null=True)
     lease_until = fields.DatetimeField(null=True)
     cool_down_until = fields.DatetimeField(null=True)
-    next_attempt_at = fields.DatetimeField(null=True, db_index=True)  # when something is owed, or a claimed sweep is given up for lost
+    next_attempt_at = fields.DatetimeField(null=True, db_index=True)  # when something is owed
+    failures = fields.SmallIntField(default=0, db_default=0)  # runs that failed in a row: each waits longer
 
     connected_at = fields.DatetimeField()
     claimed_at = fields.DatetimeField(null=True)  # when the sweep last queued it
@@ -91,6 +92,7 @@ class Held:
     history_at: datetime
     started_at: datetime
     last_checked_at: datetime | None
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime) -> 
             """
             UPDATE mailbox SET lease_owner = $2, lease_until = $3 WHERE id = $1 AND state = 'connected'
             AND (lease_until IS NULL OR lease_until <= $4) AND (cool_down_until IS NULL OR cool_down_until <= $4)
-            RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at
+            RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures
             """,
             mailbox_id,
             owner,
@@ -220,6 +222,7 @@ async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime) -> 
         row["history_at"],
         row["started_at"],
         row["last_checked_at"],
+        row["failures"],
     )
 
 
@@ -254,15 +257,20 @@ async def _renew(held: Connection, mailbox: Held, now: datetime) -> None:
         raise LeaseLost
 
 
-async def release(mailbox: Held, settle: timedelta, again_at: datetime | None = None, cool_down_until: datetime | None = None) -> None:
-    """Gives the lease back, if it is still ours, and notes when something is owed next: the earliest of `again_at`, what the ledger owes, and
-    the moment at which the cursor's candidate is `settle` old."""
+async def release(
+    mailbox: Held, settle: timedelta, again_at: datetime | None = None, cool_down_until: datetime | None = None, *, failed: bool = False
+) -> None:
+    """Gives the lease back, if it is still ours, and notes when something is owed next: at `again_at`, when the ledger owes a look, or
+    when the cursor's candidate is `settle` old, whichever comes first. A run that failed waits for `again_at`, so that nothing hammers."""
     async with connection() as held:
         await held.execute(
             """
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until),
-            next_attempt_at = least($4, (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
-            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL), m.head_at + $6) WHERE id = $1 AND epoch = $2 AND lease_owner = $3
+            failures = CASE WHEN $7 THEN least(m.failures + 1, 100) ELSE 0 END,
+            next_attempt_at = CASE WHEN $7 OR $5 IS NOT NULL THEN $4 ELSE least($4, m.head_at + $6,
+            (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
+            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)) END
+            WHERE id = $1 AND epoch = $2 AND lease_owner = $3
             """,
             mailbox.id,
             mailbox.epoch,
@@ -270,6 +278,7 @@ async def release(mailbox: Held, settle: timedelta, again_at: datetime | None = 
             again_at,
             cool_down_until,
             settle,
+            failed,
         )
 
 

@@ -96,6 +96,20 @@ class OAuthAttempt(Model):
         table = "oauth_attempt"
 
     @classmethod
+    async def begin(cls, session_token: str, user_id: int, *, code_verifier: str, nonce: str, valid_for: timedelta, now: datetime) -> str:
+        """Returns the `state` for Google. `code_verifier` comes sealed."""
+        state = secrets.token_urlsafe(32)
+        await cls.create(
+            state_hash=digest(state),
+            session_hash=digest(session_token),
+            user_id=user_id,
+            code_verifier=code_verifier,
+            nonce=nonce,
+            expires_at=now + valid_for,
+        )
+        return state
+
+    @classmethod
     async def redeem(cls, state: str, session_token: str, user_id: int, now: datetime) -> "OAuthAttempt | None":
         """The attempt, once, and only in the session that began it."""
         mine = cls.filter(state_hash=digest(state), session_hash=digest(session_token), user_id=user_id, used_at=None, expires_at__gt=now)

@@ -1,5 +1,6 @@
 """The sweep's memory: which mailboxes are due, who owes a look, and what each interval found."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tortoise import fields
@@ -87,3 +88,26 @@ async def claim_pending(claim: timedelta, limit: int, now: datetime) -> list[int
         ids = [row["id"] for row in rows]
         await held.execute("UPDATE sweep SET pending = pending + $1 WHERE closed_at IS NULL", len(ids))
     return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts over all firms, for the operator."""
+
+    pending: int
+    parked: int
+    gaps: int
+    mailboxes: dict[str, int]  # by state
+
+
+async def figures() -> Figures:
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM ledger_entry WHERE owed_at IS NOT NULL) AS pending,
+            (SELECT count(*) FROM ledger_entry WHERE outcome = 'parked') AS parked,
+            (SELECT count(*) FROM gap WHERE closed_at IS NULL) AS gaps
+            """
+        )
+        states = await held.fetch("SELECT state, count(*) AS n FROM mailbox GROUP BY state")
+    return Figures(row["pending"], row["parked"], row["gaps"], {state["state"]: state["n"] for state in states})

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -47,7 +48,7 @@ def fault(event: str, error: BaseException, **facts: object) -> None:
     log.error(event, error=type(error).__name__, at=place, **facts)
 
 
-def _without_content(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _without_content(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Tracebacks can hold anything: a line keeps the error's kind only."""
     if info := event.pop("exc_info", None):
         kind = sys.exc_info()[0] if info is True else type(info) if isinstance(info, BaseException) else info[0]
@@ -55,7 +56,7 @@ def _without_content(_logger: object, _method: str, event: dict[str, Any]) -> di
     return event
 
 
-def _library_line(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _library_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A library's own line: which library and how bad; its text may hold content, so only its template is kept."""
     record: logging.LogRecord = event.pop("_record")
     event.pop("_from_structlog", None)

@@ -1,0 +1,101 @@
+"""Rows ready for the pages that list things: never the bodies of mails, which may be megabytes each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.database import connection
+
+MAIL = """
+    SELECT a.id AS activity_id, a.client_id, c.name AS client, a.status = 'review' AS for_review, a.sent_at, e.subject,
+    left(e.text, 300) AS snippet, coalesce((SELECT coalesce(nullif(p.name, ''), p.address) FROM participant p
+    WHERE p.email_id = e.id AND p.header = 'from' ORDER BY p.position LIMIT 1), '') AS sender,
+    (SELECT count(*) FROM attachment f WHERE f.email_id = e.id) AS attachments,
+    (SELECT count(DISTINCT r.mailbox_id) FROM receipt r WHERE r.email_id = e.id) AS receipts
+    FROM activity a JOIN email e ON e.id = a.email_id JOIN client c ON c.id = a.client_id
+    WHERE a.firm_id = $1 AND a.status IN ('filed', 'review')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMail:
+    activity_id: int
+    client_id: int
+    client: str
+    for_review: bool
+    sent_at: datetime
+    subject: str
+    snippet: str
+    sender: str  # a name, or else the address
+    attachments: int
+    receipts: int  # mailboxes of the firm that hold it
+
+
+@dataclass(frozen=True, slots=True)
+class ListedClient:
+    id: int
+    name: str
+    number: str
+    newest_at: datetime | None  # the newest mail filed
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A user's own mailbox, and how it does; `state` is None for who never connected one."""
+
+    name: str
+    email: str
+    address: str | None
+    state: str | None
+    lapse_reason: str | None
+    last_push_at: datetime | None
+    last_checked_at: datetime | None
+    last_filed_at: datetime | None
+
+
+async def mails_of_client(firm_id: int, client_id: int, offset: int, limit: int) -> list[ListedMail]:
+    """Newest mail first."""
+    async with connection() as held:
+        rows = await held.fetch(
+            MAIL + "AND a.client_id = $2 ORDER BY a.sent_at DESC, a.id DESC OFFSET $3 LIMIT $4", firm_id, client_id, offset, limit
+        )
+    return [ListedMail(**row) for row in rows]
+
+
+async def newest_mails(firm_id: int, limit: int) -> list[ListedMail]:
+    """What was filed last, across clients."""
+    async with connection() as held:
+        rows = await held.fetch(MAIL + "ORDER BY a.filed_at DESC, a.id DESC LIMIT $2", firm_id, limit)
+    return [ListedMail(**row) for row in rows]
+
+
+async def clients(firm_id: int, search: str, offset: int, limit: int) -> list[ListedClient]:
+    """By name; `search` is a part of the name or the beginning of the number, in any case, and may be empty."""
+    part = search.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    async with connection() as held:
+        rows = await held.fetch(
+            """
+            WITH page AS (SELECT id, name, number FROM client WHERE firm_id = $1 AND (name ILIKE '%' || $2 || '%' OR number ILIKE $2 || '%')
+            ORDER BY lower(name), id OFFSET $3 LIMIT $4)
+            SELECT page.*, (SELECT a.sent_at FROM activity a WHERE a.client_id = page.id AND a.status IN ('filed', 'review')
+            ORDER BY a.sent_at DESC LIMIT 1) AS newest_at FROM page ORDER BY lower(name), id
+            """,
+            firm_id,
+            part,
+            offset,
+            limit,
+        )
+    return [ListedClient(**row) for row in rows]
+
+
+async def connections(firm_id: int) -> list[Connection]:
+    """Every active user with the mailbox that they connected last, by name."""
+    async with connection() as held:
+        rows = await held.fetch(
+            """
+            SELECT u.name, u.email, m.address, m.state, m.lapse_reason, m.last_push_at, m.last_checked_at, m.last_filed_at FROM app_user u
+            LEFT JOIN LATERAL (SELECT * FROM mailbox WHERE user_id = u.id AND firm_id = u.firm_id ORDER BY connected_at DESC LIMIT 1) m
+            ON true WHERE u.firm_id = $1 AND u.active ORDER BY lower(u.name), u.id
+            """,
+            firm_id,
+        )
+    return [Connection(**row) for row in rows]

@@ -1,0 +1,35 @@
+"""The pipeline's jobs. Only declared here: what they call is imported when they run, so that a web process can send them cheaply."""
+
+import dramatiq
+
+from pipeline import broker as _broker  # sets Dramatiq's broker before the first actor is declared
+
+FRESH, SWEEP, BULK = "fresh", "sweep", "bulk"
+BROKER = _broker.broker
+
+
+@dramatiq.actor(queue_name=FRESH)
+async def sync_mailbox(mailbox_id: int, trace: str, told_at: float) -> None:
+    """A push told of this mailbox. `told_at`: seconds since 1970, when it was heard."""
+    from pipeline.sync import Trigger, sync
+    from pipeline.tools import tools
+
+    await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools())
+
+
+@dramatiq.actor(queue_name=BULK)
+async def sync_backlog(mailbox_id: int, trace: str) -> None:
+    """A sync ran out of its time with messages still owed: the rest, behind everybody's fresh mail."""
+    from pipeline.sync import Trigger, sync
+    from pipeline.tools import tools
+
+    await sync(mailbox_id, Trigger("backlog", BULK, trace), tools())
+
+
+@dramatiq.actor(queue_name=SWEEP)
+async def sync_stragglers(mailbox_ids: list[int], trace: str) -> None:
+    """Mailboxes that nobody looked at for an interval, or that owe something: side by side, each under its own lease."""
+    from pipeline.sync import Trigger, sync_many
+    from pipeline.tools import tools
+
+    await sync_many(mailbox_ids, Trigger("sweep", SWEEP, trace), tools())

@@ -1,0 +1,41 @@
+"""Which messages are looked at further: by label, age and direction. Pure; what concerns whom is in match.py."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gmail.message import Headers, addresses
+from models.address import key_of
+
+# Gmail's labels of what is not mail, or not yet, or not wanted. When one of them changes, the message is judged again.
+HELD_BACK = {"SPAM": "spam", "TRASH": "trash", "DRAFT": "draft", "CHAT": "chat", "SCHEDULED": "scheduled"}
+JUDGED_BY = frozenset({"SPAM", "TRASH", "DRAFT", "SENT"})
+CLOCKS_DIFFER = timedelta(minutes=2)  # Google's and ours
+
+
+@dataclass(frozen=True, slots=True)
+class FirmRules:
+    """What a firm's own choices and people say of its mail."""
+
+    colleagues: frozenset[str]  # address keys of the active users
+    file_all_sent: bool
+
+
+def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> str | None:
+    """Why this message is not for filing, as a word; None if it may be."""
+    for label, word in HELD_BACK.items():
+        if label in headers.labels:
+            return word
+    if headers.received_at and headers.received_at < started_at - CLOCKS_DIFFER:
+        return "old"
+    if is_outgoing(headers) and not firm.file_all_sent and not _to_a_colleague(headers, firm):
+        return "outgoing"
+    return None
+
+
+def is_outgoing(headers: Headers) -> bool:
+    return "SENT" in headers.labels
+
+
+def _to_a_colleague(headers: Headers, firm: FirmRules) -> bool:
+    """The sender's own login address counts: who copies himself wants the mail filed."""
+    return any(key_of(to.address) in firm.colleagues for name in ("To", "Cc", "Bcc") for to in addresses(headers, name))

@@ -1,0 +1,51 @@
+"""What one look at a message means for the ledger. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gmail.message import Headers
+from models.ledger import Owed, Postponed, Settled, Verdict, retry_delay
+
+LABELLED = frozenset({"spam", "trash", "draft", "chat", "scheduled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what. `first_missing`: until a 404, or a stale answer, is asked again."""
+
+    first_missing: timedelta
+    retry: timedelta
+    now: datetime
+
+
+def missing(entry: Owed, patience: Patience) -> Verdict:
+    """The first 404 may be Gmail not being ready; the second is final."""
+    if _waited(entry, patience):
+        return Settled(entry, "gone", "missing", entry.seen)
+    return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "missing", failed=False)
+
+
+def skipped(entry: Owed, headers: Headers, because: str, patience: Patience) -> Verdict:
+    """Not for filing. An answer older than the change that made us look may show labels that are gone: it is asked for once more."""
+    stale = headers.history_id is not None and headers.history_id < entry.seen
+    if stale and because in LABELLED and not _waited(entry, patience):
+        return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "stale", failed=False)
+    return Settled(entry, "skipped", because, view(entry, headers))
+
+
+def failed(entry: Owed, because: str, patience: Patience) -> Verdict:
+    """It could not be read or kept; each retry waits twice as long, and after some it is parked."""
+    return Postponed(entry, patience.now + retry_delay(entry.tries, patience.retry), because[:60], failed=True)
+
+
+def filed(entry: Owed, headers: Headers) -> Settled:
+    return Settled(entry, "filed", "client", view(entry, headers))
+
+
+def view(entry: Owed, headers: Headers) -> int:
+    """The state that was seen; where Gmail does not say, the record that made us look stands in."""
+    return entry.seen if headers.history_id is None else headers.history_id
+
+
+def _waited(entry: Owed, patience: Patience) -> bool:
+    return entry.missing_at is not None and patience.now >= entry.missing_at + patience.first_missing

@@ -1,0 +1,50 @@
+"""Figures that only a look at queues and tables can tell: told once for all, by the reconcile process."""
+
+import asyncio
+import time
+from datetime import datetime
+
+from dramatiq import Message
+
+from models.sweeps import Figures, Sweep, figures
+from settings import Settings
+from telemetry import metrics
+
+QUEUES = ("fresh", "sweep", "bulk")
+STATES = ("connected", "paused", "lapsed", "disconnected")
+
+
+async def measure(settings: Settings, now: datetime) -> None:
+    """Sets the gauges."""
+    await asyncio.to_thread(_queues)
+    _tables(await figures())
+    closed = await last_sweep()
+    if closed and closed.closed_at:
+        metrics.LAST_SWEEP.set(closed.closed_at.timestamp())
+        metrics.SWEEP_FOUND.set(closed.found)
+
+
+async def last_sweep() -> Sweep | None:
+    return await Sweep.last_closed()
+
+
+def _queues() -> None:
+    """Dramatiq keeps a queue as a list of ids, oldest first, beside a hash of messages (docs/dramatiq-tortoise.md#dramatiq)."""
+    from pipeline.jobs import BROKER
+
+    for queue in QUEUES:
+        key = f"{BROKER.namespace}:{queue}"
+        metrics.QUEUE_DEPTH.labels(queue).set(BROKER.client.llen(key))
+        oldest = BROKER.client.lindex(key, 0)
+        held = BROKER.client.hget(f"{key}.msgs", oldest) if oldest else None
+        metrics.OLDEST_JOB.labels(queue).set(
+            max(0.0, time.time() - Message.decode(held).message_timestamp / 1000) if isinstance(held, bytes) else 0.0
+        )
+
+
+def _tables(counted: Figures) -> None:
+    metrics.PENDING.set(counted.pending)
+    metrics.PARKED.set(counted.parked)
+    metrics.GAPS.set(counted.gaps)
+    for state in STATES:
+        metrics.MAILBOXES.labels(state).set(counted.mailboxes.get(state, 0))

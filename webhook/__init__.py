@@ -1,0 +1,1 @@
+"""HEARS: the machine endpoint that Google calls."""
