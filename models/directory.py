@@ -33,7 +33,7 @@ class Client(Model):
     @classmethod
     async def names(cls, firm_id: int, ids: Iterable[int]) -> dict[int, str]:
         """The names of those of these clients that this firm still has."""
-        return dict(await cls.filter(firm_id=firm_id, id__in=list(ids)).values_list("id", "name"))  # type: ignore[arg-type]
+        return dict(await cls.filter(firm_id=firm_id, id__in=list(ids)).values_list("id", "name"))
 
     @classmethod
     async def any_in(cls, firm_id: int) -> bool:

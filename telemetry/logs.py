@@ -14,7 +14,13 @@ log: Log = structlog.get_logger("postroom")
 
 def begin(role: str, *, terminal: bool) -> None:
     """Sets the logs of this process up: lines for people on a terminal, JSON elsewhere."""
+
+    def named(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["role"] = role
+        return event
+
     shared: list[Any] = [
+        named,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal),
@@ -27,7 +33,6 @@ def begin(role: str, *, terminal: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_library_line, renderer], foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

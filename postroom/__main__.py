@@ -1,0 +1,5 @@
+"""`python -m postroom`, the same as `postroom`."""
+
+from postroom.cli import app
+
+app()

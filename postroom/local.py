@@ -1,0 +1,43 @@
+"""What runs on this machine: where a running launcher's embedded servers are, so that other commands find them."""
+
+import json
+import os
+from pathlib import Path
+
+import settings
+from postroom.embedded import default_home, write_private
+from settings import CHECKOUT, Misconfigured, Settings
+
+FILE = "running.json"
+
+
+def home_of(configured: Settings) -> Path:
+    """The data folder; one below a closed home stands elsewhere (see `default_home`)."""
+    wanted = configured.app.data_dir
+    return default_home(wanted if wanted.is_absolute() else CHECKOUT / wanted)
+
+
+def tell(home: Path, environment: dict[str, str]) -> None:
+    """Notes the environment that this run's processes share, for our eyes only: it holds passwords."""
+    write_private(home / FILE, json.dumps(environment))
+
+
+def forget(home: Path) -> None:
+    (home / FILE).unlink(missing_ok=True)
+
+
+def located() -> Settings:
+    """The settings, with the addresses of embedded servers where a launcher runs them. Raises `Misconfigured`."""
+    configured = settings.load()
+    if configured.database.url and configured.redis.url:
+        return configured
+    noted = home_of(configured) / FILE
+    if not noted.is_file():
+        raise Misconfigured(
+            "No database is set and none runs here: start `make run` (or `postroom run`) in another terminal, "
+            "or set database.url and redis.url."
+        )
+    for name, value in json.loads(noted.read_text()).items():
+        os.environ.setdefault(name, value)
+    settings.load.cache_clear()
+    return settings.load()

@@ -1,0 +1,154 @@
+"""The processes of Postroom, one function a role: each opens its own resources on its own loop, says when it is ready, and ends cleanly."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import redis.asyncio
+from tortoise.exceptions import BaseORMException
+
+from models.database import Behind, close_pool, connection, database_clock, ensure_current, open_pool
+from pipeline.tools import marks_connection
+from settings import Settings, bind_address
+from telemetry.endpoint import Endpoint
+from telemetry.logs import fault, log
+
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException, OSError, redis.RedisError)
+BACKGROUND = ("sweep", "bulk")
+
+
+class CannotStart(Exception):
+    """A role cannot run here; the text says why and what to do."""
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
+    """The pool, checked against the schema that this version knows, and Redis. Raises `CannotStart`."""
+    try:
+        await open_pool(settings.database.url, settings.database.pool)
+    except FAULTS as error:
+        raise CannotStart(
+            f"The database cannot be reached ({type(error).__name__}): check database.url, and that PostgreSQL runs."
+        ) from error
+    client = marks_connection(settings.redis.url)
+    try:
+        try:
+            await ensure_current()
+        except Behind as behind:
+            raise CannotStart(str(behind)) from None
+        try:
+            await client.ping()
+        except (redis.RedisError, OSError) as error:
+            raise CannotStart(f"Redis cannot be reached ({type(error).__name__}): check redis.url, and that it runs.") from error
+        yield client
+    finally:
+        await client.aclose()
+        await close_pool()
+
+
+async def wrong_with(client: redis.asyncio.Redis) -> list[str]:
+    """Readiness: what this process needs and does not reach at the moment."""
+    wrong = []
+    try:
+        async with asyncio.timeout(2), connection() as held:
+            await held.fetchval("SELECT 1")
+    except (*FAULTS, TimeoutError) as error:
+        wrong.append(f"The database does not answer ({type(error).__name__}).")
+    try:
+        await client.ping()
+    except (redis.RedisError, OSError) as error:
+        wrong.append(f"Redis does not answer ({type(error).__name__}).")
+    return wrong
+
+
+def metrics_endpoint(settings: Settings, checks: Callable[[], Awaitable[list[str]]], loop: asyncio.AbstractEventLoop) -> Endpoint:
+    host, port = bind_address(settings.metrics.bind)
+    try:
+        return Endpoint(host, port, loop, checks)
+    except OSError as error:
+        raise CannotStart(f"{settings.metrics.bind} is taken: set metrics.bind to a free address for this process.") from error
+
+
+def work(settings: Settings, queues: tuple[str, ...], threads: int) -> None:
+    """A worker: one Dramatiq worker, one loop, one pool. Runs until SIGTERM; running jobs end first. Raises `CannotStart`."""
+    from dramatiq import Worker
+    from dramatiq.asyncio import get_event_loop_thread
+    from dramatiq.middleware import AsyncIO
+
+    from pipeline.jobs import BROKER
+    from postroom.middleware import Resources, Telemetry
+
+    resources = Resources(settings)
+    for middleware in (AsyncIO(), resources, Telemetry()):
+        BROKER.add_middleware(middleware)
+    stop = threading.Event()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, lambda *_: stop.set())
+    BROKER.emit_after("process_boot")
+    worker = Worker(BROKER, queues=set(queues), worker_threads=threads)
+    try:
+        worker.start()
+    except BaseException:
+        if loop_thread := get_event_loop_thread():
+            loop_thread.stop()  # type: ignore[no-untyped-call]  # no daemon: without this the process would never end
+        raise resources.failure or CannotStart("The worker could not start: its log says why.") from None
+    gc.freeze()
+    log.info("ready", queues=list(queues), threads=threads)
+    stop.wait()
+    worker.stop(timeout=int(settings.limits.job_budget.total_seconds() * 1000))
+    BROKER.close()
+    log.info("stopped")
+
+
+def reconcile(settings: Settings) -> None:
+    """The reconcile process, until SIGTERM. Raises `CannotStart`."""
+    asyncio.run(_reconcile(settings))
+
+
+async def _reconcile(settings: Settings) -> None:
+    from reconcile.clock import run
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, stop.set)
+    async with opened(settings) as client:
+        endpoint = metrics_endpoint(settings, lambda: wrong_with(client), loop)
+        gc.freeze()
+        log.info("ready")
+        await run(settings, database_clock, stop)
+        await asyncio.to_thread(endpoint.close)
+    log.info("stopped")
+
+
+def serve(settings: Settings, *, webhook: bool, portal: bool) -> None:
+    """The webhook, the portal, or both from one process. Raises `CannotStart`."""
+    import uvicorn
+
+    from postroom.embedded.ports import port_taken
+    from postroom.web import Web
+
+    bind = settings.webhook.bind if webhook else settings.portal.bind
+    host, port = bind_address(bind)
+    if port_taken(bind):
+        raise CannotStart(f"{bind} is taken by another program: stop that, or set webhook.bind and portal.bind to a free address.")
+    web = Web(settings, webhook=webhook, portal=portal)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            web.app, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None, lifespan="on",
+            timeout_graceful_shutdown=10, server_header=False,
+        )
+    )  # fmt: skip
+    server.run()
+    if web.failure:
+        raise web.failure
+    if not server.started:
+        raise CannotStart("The web process could not start: its log says why.")
+
+
+def told(error: BaseException) -> None:
+    """The one place where a role's unforeseen end is logged."""
+    fault("role failed", error)
