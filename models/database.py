@@ -105,6 +105,10 @@ async def database_clock() -> datetime:
         return (await held.fetchval("SELECT clock_timestamp()")).astimezone(UTC)  # type: ignore[no-any-return]
 
 
+# For Tortoise's own command line, which writes migrations without asking the database.
+SCHEMA = tortoise_config("postgres://nobody@127.0.0.1:1/none")
+
+
 async def migrate(say: Callable[[str], object]) -> int:
     """Brings the schema up to date, one process at a time. Returns how many migrations ran."""
     async with connection() as held:

@@ -60,11 +60,13 @@ def _role(name: str) -> Settings:
 
 @app.command(rich_help_panel=ROLES)
 @plainly
-def run() -> None:
+def run(
+    sample: Annotated[bool, typer.Option(help="In demo mode: with the sample firm, its clients and its mails.")] = True,
+) -> None:
     """All roles on this machine, with embedded servers where none are set."""
     from postroom.launcher import launch
 
-    raise typer.Exit(launch(load()))
+    raise typer.Exit(launch(load(), sample=sample))
 
 
 @app.command(rich_help_panel=ROLES)

@@ -23,12 +23,12 @@ from settings import CHECKOUT, GOOGLE, Settings, bind_address
 SERVERS, ROLES = 0, 1  # layers: the sandbox is a server too, or jobs that still run during Ctrl-C would find Google gone
 
 
-def launch(settings: Settings) -> int:
-    """Until Ctrl-C; the exit code. Raises `CannotStart` and `EmbeddedFault` before anything runs."""
+def launch(settings: Settings, *, sample: bool) -> int:
+    """Until Ctrl-C; the exit code. `sample`: in demo mode, with the sample firm and its mails. Raises `CannotStart` and `EmbeddedFault` before anything runs."""
     home = local.home_of(settings)
     make_home(home)
     with only_launcher(home):
-        machine = Machine(settings, home)
+        machine = Machine(settings, home, sample)
         try:
             return asyncio.run(machine.supervisor().run())
         finally:
@@ -41,9 +41,11 @@ class Machine:
 
     settings: Settings
     home: Path
+    sample: bool
     run_id: str = field(default_factory=lambda: secrets.token_hex(6))
     environment: dict[str, str] = field(default_factory=dict)  # what the roles are told over the settings
     roles: list[Role] = field(default_factory=list)
+    metrics: dict[str, str] = field(default_factory=dict)  # where each role serves them
     sandbox: str = ""  # its address, in demo mode
 
     def __post_init__(self) -> None:
@@ -56,10 +58,10 @@ class Machine:
         if self.settings.demo and self.settings.google.gmail_api == GOOGLE["gmail_api"]:
             self._serve_sandbox()
         self._add_roles()
-        local.tell(self.home, self.environment)
+        local.tell(self.home, self.run_id, self.environment, self.metrics)
 
     def supervisor(self) -> Supervisor:
-        greeting = Greeting(self.settings, self.home, self.sandbox, self.environment)
+        greeting = Greeting(self.settings, self.home, self.sandbox, sample=self.sample)
         steps = [Step("migrate", self._migrate, after=SERVERS)]
         return Supervisor(self.roles, self.run_id, steps=steps, on_up=greeting.go, say=typer.echo)
 
@@ -115,6 +117,7 @@ class Machine:
                 raise CannotStart(
                     f"{bind} is taken by another program: set metrics.bind to an address with {len(roles)} free ports from it."
                 )
+            self.metrics[name] = bind
             command = partial(self._python, "-m", "postroom", *arguments, METRICS__BIND=bind)
             self._add(name, command, http_ready(f"http://{bind}/readyz"), layer=ROLES)
 

@@ -17,9 +17,9 @@ def home_of(configured: Settings) -> Path:
     return default_home(wanted if wanted.is_absolute() else CHECKOUT / wanted)
 
 
-def tell(home: Path, environment: dict[str, str]) -> None:
-    """Notes the environment that this run's processes share, for our eyes only: it holds passwords."""
-    write_private(home / FILE, json.dumps(environment))
+def tell(home: Path, run_id: str, environment: dict[str, str], metrics: dict[str, str]) -> None:
+    """Notes what this run's processes share, and where each serves its metrics; for our eyes only: it holds passwords."""
+    write_private(home / FILE, json.dumps({"run": run_id, "environment": environment, "metrics": metrics}))
 
 
 def forget(home: Path) -> None:
@@ -37,7 +37,7 @@ def located() -> Settings:
             "No database is set and none runs here: start `make run` (or `postroom run`) in another terminal, "
             "or set database.url and redis.url."
         )
-    for name, value in json.loads(noted.read_text()).items():
+    for name, value in json.loads(noted.read_text())["environment"].items():
         os.environ.setdefault(name, value)
     settings.load.cache_clear()
     return settings.load()

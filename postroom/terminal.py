@@ -18,14 +18,14 @@ console = Console(highlight=False, soft_wrap=True)
 class Greeting:
     """Told once all is up; then it shows what happens until the end."""
 
-    def __init__(self, settings: Settings, home: Path, sandbox: str, environment: dict[str, str]) -> None:
-        self._settings, self._home, self._sandbox, self._environment = settings, home, sandbox, environment
+    def __init__(self, settings: Settings, home: Path, sandbox: str, *, sample: bool) -> None:
+        self._settings, self._home, self._sandbox, self._sample = settings, home, sandbox, sample
 
     async def go(self) -> None:
         base = self._settings.app.base_url.rstrip("/")
         following = asyncio.create_task(self._follow())
         try:
-            if self._sandbox:
+            if self._sandbox and self._sample:
                 from postroom.samples import Sample
 
                 sample = Sample(base, self._sandbox, self._home)
