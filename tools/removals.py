@@ -6,10 +6,12 @@
         Why: the mark stays though the send failed, so Google's retry is answered 204 for a job that does not exist.
         --- a/pipeline/announce.py …
 
-`python -m tools.removals [NAME …]` (or `make removals ARGS=…`) copies the checkout, makes sure that the cited tests pass there, then applies each
-patch alone and runs its test. Exit code 1 where a patch does not apply, cites a test that does not cite its scenario, or a test still passes.
+`python -m tools.removals [NAME …]` (or `make removals ARGS=…`) copies the checkout, makes sure that the cited tests pass there, then applies
+each patch alone and runs its test. Exit code 1 where a patch does not apply, cites a test that does not cite its scenario, or a test still
+passes.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -97,7 +99,7 @@ def apply(copy: Path, patch: Path, *, back: bool = False) -> None:
 def run(copy: Path, tests: Sequence[str]) -> tuple[bool, str]:
     """Whether they all pass. A run that finds no test, or cannot be collected, is an error and no failure of the test."""
     argv = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *tests]
-    environment = {"PYTHONPATH": str(copy), "PATH": "/usr/bin:/bin:/usr/local/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}  # the copy, before the environment's own checkout
     try:
         done = subprocess.run(argv, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
