@@ -57,6 +57,7 @@ class Owed:
     tries: int
     missing_at: datetime | None
     found_by: str
+    viewed: int  # the state that its outcome rests on; 0 while there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ async def owed(mailbox_id: int, now: datetime, limit: int) -> list[Owed]:
     async with connection() as held:
         rows = await held.fetch(
             """
-            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by FROM ledger_entry
+            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id FROM ledger_entry
             WHERE mailbox_id = $1 AND owed_at IS NOT NULL
             AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY owed_at, id LIMIT $3
             """,
@@ -142,7 +143,10 @@ async def owed(mailbox_id: int, now: datetime, limit: int) -> list[Owed]:
             now,
             limit,
         )
-    return [Owed(r["id"], r["gmail_id"], int(r["seen_history_id"]), r["tries"], r["missing_at"], r["found_by"]) for r in rows]
+    return [
+        Owed(r["id"], r["gmail_id"], int(r["seen_history_id"]), r["tries"], r["missing_at"], r["found_by"], int(r["view_history_id"] or 0))
+        for r in rows
+    ]
 
 
 async def settle(held: Connection, settled: list[Settled], now: datetime) -> None:

@@ -125,20 +125,20 @@ async def connect(grant: Connect, now: datetime) -> int:
         return await held.fetchval(  # type: ignore[no-any-return]
             """
             INSERT INTO mailbox AS m (firm_id, user_id, google_sub, address, address_key, state, epoch, refresh_token, access_token,
-            access_expires_at, cursor, history_at, started_at, connected_at, next_attempt_at)
-            VALUES ($1, $2, $3, $4, $5, 'connected', 1, $6, $7, $8, $9, $10, $10, $11, $11)
-            ON CONFLICT (firm_id, google_sub) DO UPDATE SET user_id = excluded.user_id, address = excluded.address, address_key =
-            excluded.address_key,
-            state = 'connected', epoch = m.epoch + 1, refresh_token = excluded.refresh_token, access_token = excluded.access_token,
-            access_expires_at = excluded.access_expires_at, connected_at = excluded.connected_at, next_attempt_at =
-            excluded.next_attempt_at,
-            lease_owner = NULL, lease_until = NULL, cool_down_until = NULL, lapsed_at = NULL, lapse_reason = NULL, watch_expires_at =
-            NULL,
+            access_expires_at, cursor, history_at, started_at, connected_at, next_attempt_at, claimed_at)
+            VALUES ($1, $2, $3, $4, $5, 'connected', 1, $6, $7, $8, $9, $10, $10, $11, $11, $11)
+            ON CONFLICT (firm_id, google_sub) DO UPDATE SET
+            (user_id, address, address_key) = (excluded.user_id, excluded.address, excluded.address_key),
+            (refresh_token, access_token, access_expires_at) = (excluded.refresh_token, excluded.access_token, excluded.access_expires_at),
+            (state, epoch, failures) = ('connected', m.epoch + 1, 0),
+            (connected_at, next_attempt_at, claimed_at) = (excluded.connected_at, excluded.next_attempt_at, excluded.claimed_at),
+            (lease_owner, lease_until, cool_down_until, lapsed_at, lapse_reason, watch_expires_at) = (NULL, NULL, NULL, NULL, NULL, NULL),
             cursor = CASE WHEN m.state = 'disconnected' THEN excluded.cursor ELSE m.cursor END,
             head = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head END,
             head_at = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head_at END,
             history_at = CASE WHEN m.state = 'disconnected' THEN excluded.history_at ELSE m.history_at END,
-            started_at = CASE WHEN m.state = 'disconnected' THEN excluded.started_at ELSE m.started_at END RETURNING id
+            started_at = CASE WHEN m.state = 'disconnected' THEN excluded.started_at ELSE m.started_at END
+            RETURNING id
             """,
             grant.firm_id,
             grant.user_id,
@@ -197,7 +197,8 @@ async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime) -> 
     async with connection() as held:
         row = await held.fetchrow(
             """
-            UPDATE mailbox SET lease_owner = $2, lease_until = $3 WHERE id = $1 AND state = 'connected'
+            UPDATE mailbox m SET lease_owner = $2, lease_until = $3 WHERE id = $1 AND state = 'connected'
+            AND (SELECT provider FROM firm f WHERE f.id = m.firm_id) = 'google'
             AND (lease_until IS NULL OR lease_until <= $4) AND (cool_down_until IS NULL OR cool_down_until <= $4)
             RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures
             """,
@@ -207,7 +208,10 @@ async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime) -> 
             now,
         )
         if row is None:
-            return NotTaken(_why_not(await held.fetchrow("SELECT state, lease_until FROM mailbox WHERE id = $1", mailbox_id), now))
+            state = await held.fetchrow(
+                "SELECT m.state, f.provider, m.cool_down_until FROM mailbox m JOIN firm f ON f.id = m.firm_id WHERE m.id = $1", mailbox_id
+            )
+            return NotTaken(_why_not(state, now))
     cursor, head = int(row["cursor"]), None if row["head"] is None else int(row["head"])
     return Held(
         mailbox_id,
@@ -289,6 +293,6 @@ async def pushed(mailbox: Held, now: datetime) -> None:
 def _why_not(row: Connection, now: datetime) -> Literal["held", "cooling", "not connected", "unknown"]:
     if row is None:
         return "unknown"
-    if row["state"] != "connected":
+    if row["state"] != "connected" or row["provider"] != "google":
         return "not connected"
-    return "held" if row["lease_until"] and row["lease_until"] > now else "cooling"
+    return "cooling" if row["cool_down_until"] and row["cool_down_until"] > now else "held"

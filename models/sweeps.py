@@ -55,7 +55,8 @@ async def claim_stragglers(interval: timedelta, limit: int, now: datetime) -> li
             """
             WITH due AS (SELECT id, row_number() OVER (PARTITION BY firm_id ORDER BY last_checked_at NULLS FIRST, id) AS turn FROM
             mailbox
-            WHERE state = 'connected' AND (last_checked_at IS NULL OR last_checked_at <= $1) AND (claimed_at IS NULL OR claimed_at <=
+            WHERE state = 'connected' AND firm_id IN (SELECT id FROM firm WHERE provider = 'google')
+            AND (last_checked_at IS NULL OR last_checked_at <= $1) AND (claimed_at IS NULL OR claimed_at <=
             $1)),
             chosen AS (SELECT m.id FROM mailbox m JOIN due USING (id) ORDER BY due.turn, m.id LIMIT $2 FOR UPDATE OF m SKIP LOCKED)
             UPDATE mailbox m SET claimed_at = $3 FROM chosen WHERE m.id = chosen.id AND (m.claimed_at IS NULL OR m.claimed_at <= $1)
@@ -66,7 +67,8 @@ async def claim_stragglers(interval: timedelta, limit: int, now: datetime) -> li
             now,
         )
         ids = [row["id"] for row in rows]
-        await held.execute("UPDATE sweep SET queued = queued + $1 WHERE closed_at IS NULL", len(ids))
+        if ids:
+            await held.execute("UPDATE sweep SET queued = queued + $1 WHERE closed_at IS NULL", len(ids))
     return ids
 
 
@@ -75,7 +77,8 @@ async def claim_pending(claim: timedelta, limit: int, now: datetime) -> list[int
     async with connection() as held:
         rows = await held.fetch(
             """
-            WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected' AND (next_attempt_at <= $1 OR lease_until <= $1)
+            WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected'
+            AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (next_attempt_at <= $1 OR lease_until <= $1)
             AND (lease_until IS NULL OR lease_until <= $1) AND (cool_down_until IS NULL OR cool_down_until <= $1)
             ORDER BY coalesce(next_attempt_at, lease_until) LIMIT $2 FOR UPDATE SKIP LOCKED)
             UPDATE mailbox m SET next_attempt_at = $3, lease_owner = NULL, lease_until = NULL FROM chosen WHERE m.id = chosen.id
@@ -86,7 +89,8 @@ async def claim_pending(claim: timedelta, limit: int, now: datetime) -> list[int
             now + claim,
         )
         ids = [row["id"] for row in rows]
-        await held.execute("UPDATE sweep SET pending = pending + $1 WHERE closed_at IS NULL", len(ids))
+        if ids:
+            await held.execute("UPDATE sweep SET pending = pending + $1 WHERE closed_at IS NULL", len(ids))
     return ids
 
 

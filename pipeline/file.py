@@ -103,6 +103,9 @@ class Batch:
         return read
 
     def is_wanted(self, entry: Owed, headers: Headers) -> bool:
+        if outdated := verdicts.outdated(entry, headers, self.patience):
+            self.settled.append(outdated)
+            return False
         because = skipped_because(headers, self.held.started_at, self.rules)
         if because:
             self.settled.append(verdicts.skipped(entry, headers, because, self.patience))

@@ -25,6 +25,13 @@ def missing(entry: Owed, patience: Patience) -> Verdict:
     return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "missing", failed=False)
 
 
+def outdated(entry: Owed, headers: Headers, patience: Patience) -> Verdict | None:
+    """An answer older than the one that the outcome rests on must not overwrite it: it is asked for once more, then taken."""
+    if headers.history_id is None or headers.history_id >= entry.viewed or _waited(entry, patience):
+        return None
+    return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "stale", failed=False)
+
+
 def skipped(entry: Owed, headers: Headers, because: str, patience: Patience) -> Verdict:
     """Not for filing. An answer older than the change that made us look may show labels that are gone: it is asked for once more."""
     stale = headers.history_id is not None and headers.history_id < entry.seen
@@ -44,7 +51,7 @@ def filed(entry: Owed, headers: Headers) -> Settled:
 
 def view(entry: Owed, headers: Headers) -> int:
     """The state that was seen; where Gmail does not say, the record that made us look stands in."""
-    return entry.seen if headers.history_id is None else headers.history_id
+    return max(entry.viewed, entry.seen if headers.history_id is None else headers.history_id)
 
 
 def _waited(entry: Owed, patience: Patience) -> bool:
