@@ -1,6 +1,11 @@
 """The pipeline's jobs. Only declared here: what they call is imported when they run, so that a web process can send them cheaply."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
+
 import dramatiq
+import redis
 
 from pipeline import broker as _broker  # sets Dramatiq's broker before the first actor is declared
 
@@ -14,7 +19,8 @@ async def sync_mailbox(mailbox_id: int, trace: str, told_at: float) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools())
+    if await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()):
+        await _queue_the_rest([mailbox_id], trace)
 
 
 @dramatiq.actor(queue_name=BULK)
@@ -23,7 +29,8 @@ async def sync_backlog(mailbox_id: int, trace: str) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    await sync(mailbox_id, Trigger("backlog", BULK, trace), tools())
+    if await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()):
+        await _queue_the_rest([mailbox_id], trace)
 
 
 @dramatiq.actor(queue_name=SWEEP)
@@ -32,4 +39,11 @@ async def sync_stragglers(mailbox_ids: list[int], trace: str) -> None:
     from pipeline.sync import Trigger, sync_many
     from pipeline.tools import tools
 
-    await sync_many(mailbox_ids, Trigger("sweep", SWEEP, trace), tools())
+    await _queue_the_rest(await sync_many(mailbox_ids, Trigger("sweep", SWEEP, trace), tools()), trace)
+
+
+async def _queue_the_rest(mailbox_ids: Iterable[int], trace: str) -> None:
+    """If the broker is down the pending chore finds them: their rows say that something is owed."""
+    with contextlib.suppress(redis.RedisError):
+        for mailbox_id in mailbox_ids:
+            await asyncio.to_thread(sync_backlog.send, mailbox_id, trace)

@@ -49,16 +49,20 @@ class Run:
     tally: Tally = NOTHING
 
 
-async def sync_many(mailbox_ids: Sequence[int], trigger: Trigger, tools: Tools) -> None:
-    """Side by side, each under its own lease; one that fails stops none of the others."""
+async def sync_many(mailbox_ids: Sequence[int], trigger: Trigger, tools: Tools) -> list[int]:
+    """Side by side, each under its own lease; one that fails stops none of the others. Returns those that still owe, as `sync` says."""
     ends = await asyncio.gather(*(sync(mailbox_id, trigger, tools) for mailbox_id in mailbox_ids), return_exceptions=True)
     for mailbox_id, end in zip(mailbox_ids, ends, strict=True):
         if isinstance(end, BaseException):
             fault("sync failed", end, mailbox=mailbox_id)
+    return [mailbox_id for mailbox_id, end in zip(mailbox_ids, ends, strict=True) if end is True]
 
 
-async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> None:
-    """Brings one mailbox up to date. Goes round again if it was told of news meanwhile: whoever told us found the lease taken and left."""
+async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> bool:
+    """Brings one mailbox up to date; True if its time was up with messages still owed.
+
+    Goes round again if it was told of news meanwhile: whoever told us found the lease taken and left.
+    """
     while True:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(trace=trigger.trace, mailbox=mailbox_id):
@@ -69,9 +73,9 @@ async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> None:
         if run.tally.filed and trigger.told_at:
             metrics.PUSH_TO_FILED.observe(max(0.0, time.time() - trigger.told_at))
         if run.tally.more:
-            await _queue_the_rest(mailbox_id, trigger)
+            return True
         if run.outcome in ("held", "cooling", "lost") or not await tools.marks.told(mailbox_id):
-            return
+            return False
         trigger = replace(trigger, kind="push", told_at=None)
 
 
@@ -170,13 +174,3 @@ async def _try_later(held: Held, tools: Tools) -> None:
     """Each failed run in a row waits twice as long, an hour at most; the sweep looks every interval anyway."""
     now: datetime = await tools.clock()
     await mailboxes.release(held, tools.limits.settle, again_at=now + retry_delay(held.failures, tools.limits.retry), failed=True)
-
-
-async def _queue_the_rest(mailbox_id: int, trigger: Trigger) -> None:
-    """If the broker is down the pending chore finds it: the row says that something is owed."""
-    import redis
-
-    from pipeline.jobs import sync_backlog
-
-    with contextlib.suppress(redis.RedisError):
-        await asyncio.to_thread(sync_backlog.send, mailbox_id, trigger.trace)
