@@ -38,17 +38,6 @@ class Activity(Model):
         indexes = (Index(fields=("client_id", "sent_at")), Index(fields=("firm_id", "filed_at")))
 
     @classmethod
-    async def of_client(cls, firm_id: int, client_id: int, page: int, size: int = 50) -> list[Self]:
-        """A page of a client's activities, newest mail first."""
-        shown = cls.filter(firm_id=firm_id, client_id=client_id, status__in=SHOWN)
-        return (
-            await shown.order_by("-sent_at", "-id")
-            .offset(page * size)
-            .limit(size)
-            .prefetch_related("email__participants", "email__receipts")
-        )
-
-    @classmethod
     async def count_of_client(cls, firm_id: int, client_id: int) -> int:
         return await cls.filter(firm_id=firm_id, client_id=client_id, status__in=SHOWN).count()
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Self
 
 from tortoise import fields
 from tortoise.models import Model
@@ -22,20 +23,22 @@ class SignInLink(Model):
     user_id: int
     expires_at = fields.DatetimeField()
     used_at = fields.DatetimeField(null=True)
+    mailed = fields.BooleanField()  # mail scanners open links: a mailed one signs in by a button, one handed over by being opened
 
     class Meta:
         table = "sign_in_link"
 
     @classmethod
-    async def issue(cls, user: User, valid_for: timedelta, now: datetime) -> str:
+    async def issue(cls, user: User, valid_for: timedelta, now: datetime, *, mailed: bool) -> str:
         """A new one-time token; shown once, kept as a hash."""
         token = secrets.token_urlsafe(32)
-        await cls.create(token_hash=digest(token), user_id=user.id, expires_at=now + valid_for)
+        await cls.create(token_hash=digest(token), user_id=user.id, expires_at=now + valid_for, mailed=mailed)
         return token
 
     @classmethod
-    async def usable(cls, token: str, now: datetime) -> bool:
-        return await cls.filter(token_hash=digest(token), used_at=None, expires_at__gt=now, user__active=True).exists()
+    async def usable(cls, token: str, now: datetime) -> Self | None:
+        """The link, while it would sign in."""
+        return await cls.get_or_none(token_hash=digest(token), used_at=None, expires_at__gt=now, user__active=True)
 
     @classmethod
     async def redeem(cls, token: str, now: datetime) -> int | None:

@@ -202,7 +202,7 @@ def user_sign_in_link(email: str, as_json: AsJson = False) -> None:
         user = await User.by_login(email)
         if user is None:
             fail(f"Nobody signs in as {email}: add them with `postroom user add`.")
-        return await SignInLink.issue(user, valid_for, await database_clock())
+        return await SignInLink.issue(user, valid_for, await database_clock(), mailed=False)
 
     url = f"{settings.app.base_url.rstrip('/')}/sign-in/{_in_database(work)}"
     _tell({"url": url}, f"{url}\nGood once, for {settings.portal.sign_in_link_minutes:.0f} minutes.", as_json)

@@ -517,6 +517,7 @@ class Migration(migrations.Migration):
                 ),
                 ("expires_at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ("used_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ("mailed", fields.BooleanField()),
             ],
             options={"table": "sign_in_link", "app": "models", "pk_attr": "token_hash"},
             bases=["Model"],

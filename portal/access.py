@@ -1,0 +1,83 @@
+"""Who may see which page: every page is guarded here, and nowhere else."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.refusals import OTHER, SURPRISE, WORDS, AdminsOnly, NotHere, NotSignedIn, Refusal, StaleForm, Words
+from portal.rendering import render
+from portal.session import form_is_ours, same_origin
+from portal.visit import Portal, Visit, arrive, to
+from telemetry.logs import fault
+
+LARGEST_FORM = 16 * 1024  # bytes; ours have a few hundred
+
+
+class Who(StrEnum):
+    ANYONE = "anyone"
+    STAFF = "staff"  # whoever is signed in
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A line of the route table."""
+
+    method: str
+    path: str
+    who: Who
+    answer: Callable[[Visit], Awaitable[Response]]
+
+    def route(self, portal: Portal) -> Route:
+        async def endpoint(request: Request) -> Response:
+            return await _answer(self, portal, request)
+
+        return Route(self.path, endpoint, methods=[self.method], name=f"{self.method} {self.path}", max_body_size=LARGEST_FORM)
+
+
+async def _answer(page: Page, portal: Portal, request: Request) -> Response:
+    visit: Visit | None = None
+    try:
+        visit = await arrive(portal, request)
+        await _admit(page, visit)
+        return await page.answer(visit)
+    except NotSignedIn:
+        return to("/sign-in")
+    except Refusal as refusal:
+        return _told(visit, refusal.status, WORDS[type(refusal)])
+    except HTTPException as refused:
+        return _told(visit, refused.status_code, OTHER)
+    except Exception as surprise:
+        fault("page failed", surprise, page=f"{page.method} {page.path}")  # the path as declared: a sign-in link's token stays out of logs
+        return _told(visit, 500, SURPRISE)
+
+
+async def _admit(page: Page, visit: Visit) -> None:
+    """Raises `NotSignedIn`, `AdminsOnly`, `StaleForm`."""
+    settings, sent = visit.portal.settings, page.method == "POST"
+    if page.who is Who.ANYONE:
+        if sent and not same_origin(visit.request.headers, settings.app.base_url):
+            raise StaleForm
+        return
+    user = visit.user
+    if page.who is Who.ADMIN and not user.is_admin:
+        raise AdminsOnly
+    if sent and not form_is_ours(await visit.field("form_proof"), visit.session, settings.keys):
+        raise StaleForm
+
+
+def _told(visit: Visit | None, status: int, words: Words) -> Response:
+    if visit is None:
+        return render("refusal.html", status, words=words, user=None, here="", form_proof="")
+    return visit.render("refusal.html", status, words=words)
+
+
+async def lost(_request: Request, refused: Exception) -> Response:
+    """The answer where no page is: an unknown address, or a method that it does not have."""
+    status = refused.status_code if isinstance(refused, HTTPException) else 500
+    return _told(None, status, WORDS[NotHere] if status == 404 else OTHER)

@@ -1,0 +1,23 @@
+"""A client's activities: its filed mail, newest first."""
+
+from starlette.responses import Response
+
+from models.activities import Activity
+from models.directory import Client
+from models.listings import mails_of_client
+from portal.refusals import NotHere
+from portal.visit import Visit
+
+SIZE = 50
+
+
+async def show(visit: Visit) -> Response:
+    firm, page = visit.user.firm_id, visit.page
+    client = await Client.one(firm, visit.id)
+    if client is None:
+        raise NotHere
+    mails = await mails_of_client(firm, client.id, (page - 1) * SIZE, SIZE)
+    if page > 1 and not mails:
+        raise NotHere
+    total = await Activity.count_of_client(firm, client.id)
+    return visit.render("activities.html", client=client, mails=mails, page=page, total=total, more=page * SIZE < total)

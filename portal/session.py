@@ -1,0 +1,55 @@
+"""The cookie of a signed-in person, and the proofs that a form was sent by our own page. Pure."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from settings import Settings
+
+COOKIE = "postroom_session"
+
+
+def remember(response: Response, token: str, settings: Settings) -> None:
+    lasts = timedelta(days=settings.portal.session_days)
+    response.set_cookie(
+        COOKIE, token, max_age=int(lasts.total_seconds()), httponly=True, samesite="lax", secure=_over_https(settings.app.base_url)
+    )
+
+
+def forget(response: Response, settings: Settings) -> None:
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_over_https(settings.app.base_url))
+
+
+def form_proof(session: str, key: str) -> str:
+    """What a form of this session carries: another site can neither read nor make it."""
+    return hmac.new(key.encode(), b"form of session " + session.encode(), hashlib.sha256).hexdigest()
+
+
+def form_is_ours(given: str, session: str, keys: Iterable[str]) -> bool:
+    """Whether the form came from a page of this session, made under any of the deployment's keys."""
+    return any(hmac.compare_digest(given.encode(), form_proof(session, key).encode()) for key in keys)
+
+
+def same_origin(headers: Headers, base_url: str) -> bool:
+    """Whether a browser says that the form stood on our own page. What is no browser says neither, and cannot be tricked."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    if origin is not None:
+        return urlsplit(origin).netloc in (headers.get("host"), urlsplit(base_url).netloc)
+    return True
+
+
+def safe_next(address: str) -> str:
+    """Where to go after sign-in: a place of ours, whatever the link says."""
+    plain = address.startswith("/") and not address.startswith("//") and address.isascii() and address.isprintable() and "\\" not in address
+    return address if plain else "/"
+
+
+def _over_https(base_url: str) -> bool:
+    return urlsplit(base_url).scheme == "https"

@@ -1,0 +1,97 @@
+"""One request of one person: what every page is given, and how it answers."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gmail.oauth import OAuthClient
+from gmail.vault import Vault
+from models.firms import User
+from models.sessions import Session
+from pipeline.connection import Connections
+from portal.refusals import NotHere, NotSignedIn
+from portal.rendering import render
+from portal.session import COOKIE, form_proof
+from settings import Settings
+
+LARGEST_ID = 2**63 - 1  # bigint: a larger one is nobody's, and an error to PostgreSQL
+LAST_PAGE = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What the pages stand on."""
+
+    settings: Settings
+    oauth: OAuthClient
+    connections: Connections
+    vault: Vault
+    clock: Callable[[], Awaitable[datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    portal: Portal
+    request: Request
+    now: datetime
+    session: str  # the token of the cookie; empty for who is not signed in
+    visitor: User | None
+
+    @property
+    def user(self) -> User:
+        """Raises `NotSignedIn`."""
+        if self.visitor is None:
+            raise NotSignedIn
+        return self.visitor
+
+    @property
+    def form_proof(self) -> str:
+        return form_proof(self.session, self.portal.settings.keys[0])
+
+    @property
+    def id(self) -> int:
+        """The id in the address. Raises `NotHere`."""
+        given: int = self.request.path_params["id"]
+        if given > LARGEST_ID:
+            raise NotHere
+        return given
+
+    @property
+    def page(self) -> int:
+        """The page that is asked for, counted from 1. Raises `NotHere`."""
+        given = self.request.query_params.get("page", "1")
+        if not (given.isascii() and given.isdigit() and len(given) < 7 and 1 <= int(given) <= LAST_PAGE):
+            raise NotHere
+        return int(given)
+
+    async def field(self, name: str) -> str:
+        """A value of the form that was sent; empty where there is none."""
+        value = (await self.request.form(max_files=0, max_fields=20)).get(name)
+        return value if isinstance(value, str) else ""
+
+    def render(self, template: str, status: int = 200, /, **facts: Any) -> Response:
+        return render(
+            template,
+            status,
+            **facts,
+            user=self.visitor,
+            form_proof=self.form_proof if self.visitor else "",
+            now=self.now,
+            here=self.request.url.path,
+        )
+
+
+async def arrive(portal: Portal, request: Request) -> Visit:
+    """Who comes, by the session in their cookie."""
+    now, token = await portal.clock(), request.cookies.get(COOKIE, "")
+    user = await Session.user_of(token, now) if token else None
+    return Visit(portal, request, now, token if user else "", user)
+
+
+def to(address: str) -> Response:
+    """The answer to every form: a redirect, so that reloading sends nothing twice."""
+    return RedirectResponse(address, status_code=303)

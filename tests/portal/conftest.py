@@ -1,0 +1,29 @@
+"""What the tests of the pages share."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.portal.site import Site, a_site
+from tests.sandbox_server import CLIENT_ID, CLIENT_SECRET, SandboxServer
+from tests.servers import open_folder
+
+NOWHERE = "http://127.0.0.1:9"  # a port on which nobody listens: these tests do not speak to Google
+
+
+@pytest.fixture(scope="session")
+def google() -> Iterator[SandboxServer]:
+    with open_folder() as folder, SandboxServer(folder, client_id=CLIENT_ID, client_secret=CLIENT_SECRET) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+async def pages() -> AsyncIterator[Site]:
+    async with a_site(NOWHERE) as running:
+        yield running
+
+
+@pytest.fixture
+async def site(database: None, pages: Site) -> AsyncIterator[Site]:
+    async with pages.afresh() as site:
+        yield site

@@ -1,0 +1,95 @@
+"""The firm's provider, everybody's connection, and one's own."""
+
+from datetime import timedelta
+
+from models import mailboxes
+from models.firms import Firm
+from models.mailboxes import Mailbox
+from tests.builders import a_client, a_firm, a_mailbox, a_user
+from tests.portal.mails import NOW, file_mail
+from tests.portal.site import Site
+
+
+async def test_an_admin_chooses_the_provider(site: Site) -> None:
+    firm, other = await a_firm(), await a_firm()
+    browser = await site.signed_in(await a_user(firm, role="admin"))
+    page = await browser.get("/settings/integrations")
+    assert page.form("Save the provider").find("input", value="google", checked=True)
+    done = await browser.press(page, "Save the provider", provider="none")
+    assert (done.status, done.target) == (303, "/settings/integrations")
+    assert (await browser.follow(done)).form("Save the provider").find("input", value="none", checked=True)
+    assert (await Firm.get(id=firm.id)).provider == "none"
+    assert (await Firm.get(id=other.id)).provider == "google"
+    assert (await browser.press(page, "Save the provider", provider="carrier pigeon")).status == 400
+    assert (await Firm.get(id=firm.id)).provider == "none"
+    await browser.press(page, "Save the provider", provider="google")
+    assert (await Firm.get(id=firm.id)).provider == "google"
+
+
+async def test_an_admin_sees_how_everybodys_connection_does(site: Site) -> None:
+    firm = await a_firm()
+    admin = await a_user(firm, "ann@sample.test", role="admin")
+    well, lapsed = await a_mailbox(await a_user(firm, "bob@sample.test")), await a_mailbox(await a_user(firm, "cas@sample.test"))
+    await a_user(firm, "zed@sample.test", active=False)
+    await Mailbox.filter(id=well.id).update(
+        last_push_at=NOW - timedelta(minutes=2), last_checked_at=NOW, last_filed_at=NOW - timedelta(days=1)
+    )
+    await mailboxes.lapse(lapsed.id, lapsed.epoch, "admin_policy", NOW)
+    page = await (await site.signed_in(admin)).get("/settings/integrations")
+    rows = [" ".join(row.get_text(" ").split()) for row in page.dom.select("tbody tr")]
+    assert rows[0] == "Ann ann@sample.test never connected – – –"
+    assert rows[1] == "Bob bob@sample.test connected 2 min ago just now Wed 10:45"
+    assert rows[2].startswith("Cas cas@sample.test stopped Your Google administrator does not allow this connection")
+    assert len(rows) == 3
+
+
+async def test_ones_own_connection_proves_itself(site: Site) -> None:
+    firm = await a_firm()
+    user = await a_user(firm, "sam@sample.test")
+    mailbox = await a_mailbox(user, at=NOW - timedelta(days=3))
+    await file_mail(mailbox, await a_client(firm), now=NOW - timedelta(minutes=10))
+    await Mailbox.filter(id=mailbox.id).update(last_push_at=NOW - timedelta(minutes=2), last_checked_at=NOW)
+    page = await (await site.signed_in(user)).get("/settings/email-sync")
+    for said in (
+        "sam@sample.test connected",
+        "since 2 March 2026",
+        "Last push from Google 2 min ago",
+        "Last look at your mailbox just now",
+        "Last mail filed 10 min ago",
+        "Mails filed 1",
+        "Nothing is lost then",
+    ):
+        assert said in page.text
+    assert "Connect Google" not in page.text
+
+
+async def test_what_never_happened_yet_is_said_so(site: Site) -> None:
+    user = await a_user(await a_firm(), "sam@sample.test")
+    browser = await site.signed_in(user)
+    page = await browser.get("/settings/email-sync")
+    assert "sam@sample.test never connected" in page.text
+    assert page.form("Connect Google")
+    await a_mailbox(user)
+    assert (await browser.get("/settings/email-sync")).text.count("none yet") == 3
+
+
+async def test_a_lapsed_connection_offers_one_thing_to_do(site: Site) -> None:
+    user = await a_user(await a_firm())
+    mailbox = await a_mailbox(user)
+    await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_rapt", NOW)
+    page = await (await site.signed_in(user)).get("/settings/email-sync")
+    assert page.form("Reconnect Gmail")
+    assert "asks people to sign in to Google again from time to time" in page.text
+    assert "mail since then comes in when you reconnect" in page.text
+    assert [button.get_text(strip=True) for button in page.dom.select("main .button.main")] == ["Reconnect Gmail"]
+
+
+async def test_with_the_provider_off_nobody_is_sent_to_google(site: Site) -> None:
+    user = await a_user(await a_firm())
+    browser = await site.signed_in(user)
+    page = await browser.get("/settings/email-sync")
+    await Firm.choose_provider(user.firm_id, "none")
+    assert (await browser.press(page, "Connect Google")).target == "/settings/email-sync"
+    page = await browser.get("/settings/email-sync")
+    assert "Email sync is switched off" in page.text
+    assert "Connect Google" not in page.text
