@@ -42,12 +42,6 @@ class Activity(Model):
         return await cls.filter(firm_id=firm_id, client_id=client_id, status__in=SHOWN).count()
 
     @classmethod
-    async def newest(cls, firm_id: int, limit: int = 10) -> list[Self]:
-        """The firm's newest activities, across clients."""
-        shown = cls.filter(firm_id=firm_id, status__in=SHOWN)
-        return await shown.order_by("-filed_at", "-id").limit(limit).prefetch_related("client", "email__participants")
-
-    @classmethod
     async def one(cls, firm_id: int, activity_id: int) -> Self | None:
         """One activity of this firm with all that its page shows; None for another firm's."""
         found = cls.get_or_none(id=activity_id, firm_id=firm_id, status__in=SHOWN)

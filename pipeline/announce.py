@@ -2,7 +2,8 @@
 
 One mark per mailbox in Redis carries the highest history id that was pushed. Only a new mark sends a job; a job that starts takes the mark
 away before it looks. A mark whose job is not yet known to be queued carries the sender's token: others who see it send a job of their own
-rather than trust it. Losing Redis costs one sweep, no mail.
+rather than trust it. Where the sending fails the mark stays so: to take it away would take away what others were promised of it meanwhile.
+Losing Redis costs one sweep, no mail.
 """
 
 import asyncio
@@ -51,13 +52,6 @@ for i = 2, #ARGV do
   end
 end
 """
-CLEAR = """
-for i = 2, #ARGV do
-  local key = KEYS[1] .. ARGV[i]
-  local mark = redis.call('GET', key)
-  if mark and string.sub(mark, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then redis.call('DEL', key) end
-end
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class Marks:
 
     def __init__(self, client: redis.asyncio.Redis, expire: timedelta, namespace: str = "postroom:told:") -> None:
         self._client, self._expire, self._keys = client, int(expire / timedelta(milliseconds=1)), [namespace]
-        self._tell, self._queued, self._clear = (client.register_script(script) for script in (TELL, QUEUED, CLEAR))
+        self._tell, self._queued = client.register_script(TELL), client.register_script(QUEUED)
 
     async def tell(self, token: str, told: Mapping[int, int]) -> list[int]:
         """Marks mailboxes (id → history id); returns those for which a job must be sent."""
@@ -90,9 +84,6 @@ class Marks:
 
     async def queued(self, token: str, mailboxes: list[int]) -> None:
         await self._queued(self._keys, [token, *mailboxes])
-
-    async def clear(self, token: str, mailboxes: list[int]) -> None:
-        await self._clear(self._keys, [token, *mailboxes])
 
     async def take(self, mailbox: int) -> int | None:
         """Takes the mark away: what it told is now ours to look at. Returns the highest history id that was pushed."""
@@ -139,14 +130,9 @@ class Announcer:
     async def _tell(self, told: Mapping[int, News]) -> None:
         token = secrets.token_hex(8)
         fresh = await self._marks.tell(token, {mailbox: news.history_id for mailbox, news in told.items()})
-        if not fresh:
-            return
-        try:
+        if fresh:
             await self._send({mailbox: told[mailbox] for mailbox in fresh})
-        except BaseException:
-            await self._marks.clear(token, fresh)  # if this fails too, the token stays: nobody will trust the mark
-            raise
-        await self._marks.queued(token, fresh)
+            await self._marks.queued(token, fresh)
 
 
 async def send_sync_jobs(mailboxes: Mapping[int, News]) -> None:

@@ -125,28 +125,20 @@ async def _reconcile(settings: Settings) -> None:
 
 
 def serve(settings: Settings, *, webhook: bool, portal: bool) -> None:
-    """The webhook, the portal, or both from one process. Raises `CannotStart`."""
-    import uvicorn
+    """The webhook, the portal, or both from one process, until SIGTERM. Raises `CannotStart`."""
+    import uvloop
 
+    from postroom import web
     from postroom.embedded.ports import port_taken
-    from postroom.web import Web
 
     bind = settings.webhook.bind if webhook else settings.portal.bind
     host, port = bind_address(bind)
     if port_taken(bind):
         raise CannotStart(f"{bind} is taken by another program: stop that, or set webhook.bind and portal.bind to a free address.")
-    web = Web(settings, webhook=webhook, portal=portal)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            web.app, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None, lifespan="on",
-            timeout_graceful_shutdown=10, server_header=False,
-        )
-    )  # fmt: skip
-    server.run()
-    if web.failure:
-        raise web.failure
-    if not server.started:
-        raise CannotStart("The web process could not start: its log says why.")
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has stopped, which would make a clean end look like a crash
+        signal.signal(sig, lambda *_: None)
+    uvloop.run(web.serve(settings, host, port, webhook=webhook, portal=portal))
 
 
 def told(error: BaseException) -> None:

@@ -1,58 +1,51 @@
 """The web process: webhook and portal on one loop, or one of them alone."""
 
 import asyncio
-import contextlib
 import gc
-from collections.abc import AsyncIterator
 
 import aiohttp
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
-import webhook.app
 from models.database import database_clock
 from pipeline.announce import Marks
-from postroom.processes import CannotStart, metrics_endpoint, opened, wrong_with
+from postroom.processes import metrics_endpoint, opened, wrong_with
 from settings import Settings
 from telemetry.endpoint import Checks
 from telemetry.logs import log
+from webhook.app import not_ready
+from webhook.app import routes as push_routes
 
 
-class Web:
-    """`app` opens what it needs when it starts. `failure` says afterwards why it could not."""
+async def serve(settings: Settings, host: str, port: int, *, webhook: bool, portal: bool) -> None:
+    """Opens what it needs, then serves until SIGTERM. Raises `CannotStart`."""
+    app = Starlette()
+    config = uvicorn.Config(
+        app, host=host, port=port, http="httptools", lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=10,
+        server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    async with opened(settings) as client, aiohttp.ClientSession() as session:
 
-    def __init__(self, settings: Settings, *, webhook: bool, portal: bool) -> None:
-        self._settings, self._webhook, self._portal = settings, webhook, portal
-        self.failure: CannotStart | None = None
-        self.app = Starlette(lifespan=self._lifespan)
+        async def checks() -> list[str]:
+            silent = [] if server.started else ["It does not listen yet."]
+            return [*silent, *(not_ready(settings) if webhook else ()), *await wrong_with(client)]
 
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        try:
-            async with opened(self._settings) as client, aiohttp.ClientSession() as session:
-
-                async def checks() -> list[str]:
-                    return [*(webhook.app.not_ready(self._settings) if self._webhook else ()), *await wrong_with(client)]
-
-                endpoint = metrics_endpoint(self._settings, checks, asyncio.get_running_loop())
-                app.router.routes[:] = [*_health(checks), *self._routes(session, Marks(client, self._settings.limits.mark))]
-                gc.freeze()  # what is loaded by now stays: the collector need not look at it again
-                log.info("ready")
-                yield
-                await asyncio.to_thread(endpoint.close)
-        except CannotStart as failure:
-            self.failure = failure
-            raise
-
-    def _routes(self, session: aiohttp.ClientSession, marks: Marks) -> list[BaseRoute]:
-        routes: list[BaseRoute] = []
-        if self._webhook:
-            routes += webhook.app.routes(self._settings, session, marks)
-        if self._portal:
-            routes += _portal(self._settings, session)
-        return routes
+        endpoint = metrics_endpoint(settings, checks, asyncio.get_running_loop())
+        marks = Marks(client, settings.limits.mark)
+        app.router.routes[:] = [
+            *_health(checks),
+            *(push_routes(settings, session, marks) if webhook else ()),
+            *(_portal(settings, session) if portal else ()),
+        ]
+        gc.freeze()  # what is loaded by now stays: the collector need not look at it again
+        log.info("ready")
+        await server.serve()
+        await asyncio.to_thread(endpoint.close)
+    log.info("stopped")
 
 
 def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRoute]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError
 
-ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
+ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 MOST_REMEMBERED = 2048  # tokens; Pub/Sub mints one an hour or so, for each subscription
 LONGEST_TOKEN = 8192
 
@@ -46,7 +46,7 @@ class Verifier:
         self, audiences: tuple[str, ...], service_accounts: tuple[str, ...], keys: Keys, skew: float, clock: Callable[[], float] = time.time
     ) -> None:
         """`skew` in seconds. `clock` decides how long a checked token is remembered; expiry itself is judged by google-auth."""
-        self._audiences, self._accounts = frozenset(audiences), frozenset(service_accounts)
+        self._audiences, self._accounts = audiences, service_accounts
         self._keys, self._skew, self._clock = keys, skew, clock
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
 
@@ -69,7 +69,7 @@ class Verifier:
             header = jwt.decode_header(token)  # type: ignore[no-untyped-call]
             if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
                 raise Unproven("malformed")
-        except (GoogleAuthError, ValueError, TypeError, AttributeError):
+        except (GoogleAuthError, ValueError, TypeError, AttributeError, RecursionError):
             raise Unproven("malformed") from None
         keys = await self._keys.keys(header["kid"])
         try:
@@ -78,6 +78,7 @@ class Verifier:
             raise Unproven("signature or time") from None
 
     def _check(self, claims: Mapping[str, Any]) -> None:
+        """Compared one by one, not looked up in sets: a claim may be a list, which has no hash."""
         if claims.get("iss") not in ISSUERS:
             raise NotOurs("issuer")
         if claims.get("aud") not in self._audiences:  # whoever mints a token chooses its audience, so the account must match too

@@ -47,7 +47,8 @@ class PushEndpoint:
         status, outcome = await self._answer(request, trace)
         metrics.PUSHES.labels(outcome).inc()
         log.info("push", status=status, outcome=outcome, trace=trace)
-        return Response(status_code=status)
+        # Whoever is refused may still be sending its body: to keep the connection would be to read all of it.
+        return Response(status_code=status, headers=None if status == 204 else {"Connection": "close"})
 
     async def _answer(self, request: Request, trace: str) -> tuple[int, str]:
         if self.verifier is None:
