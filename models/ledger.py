@@ -174,7 +174,8 @@ async def postpone(held: Connection, postponed: list[Postponed], most_tries: int
     """Puts looks off. What failed `most_tries` times is parked: a dead letter that a person can retry."""
     await held.execute(
         """
-        UPDATE ledger_entry l SET reason = d.reason, tries = l.tries + d.failed,
+        UPDATE ledger_entry l SET tries = l.tries + d.failed,
+        reason = CASE WHEN l.outcome = 'filed' THEN l.reason ELSE d.reason END,
         missing_at = CASE WHEN d.failed = 0 THEN coalesce(l.missing_at, $6) ELSE l.missing_at END,
         next_attempt_at = CASE WHEN l.tries + d.failed < $5 THEN d.until END,
         owed_at = CASE WHEN l.tries + d.failed < $5 THEN l.owed_at END,

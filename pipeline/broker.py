@@ -74,7 +74,8 @@ class WakingConsumer(Consumer):
                 if full:
                     self._room.wait(self._timeout)
                 else:
-                    self._client.blpop([self._wake], self._timeout)
+                    with contextlib.suppress(redis.TimeoutError):  # no more than silence: if Redis hangs, the fetch will tell
+                        self._client.blpop([self._wake], self._timeout)
                 message = next(self._inner)
         if message is not None:
             self.held[message.message_id] = message

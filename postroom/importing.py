@@ -44,7 +44,7 @@ def read(content: bytes) -> tuple[list[Entry], list[Broken]]:
                 case because:
                     broken.append(Broken(rows.line_num, because))
     except csv.Error as error:
-        broken.append(Broken(rows.line_num, f"not CSV ({error}): check the quotes"))
+        broken.append(Broken(rows.line_num + 1, f"not CSV ({error}): check the quotes"))  # where it begins: a quote may swallow the rest
     if not entries and not broken:
         broken.append(Broken(1, "no lines: there is nothing to import"))
     return entries, broken

@@ -12,7 +12,6 @@ import redis.asyncio
 from tortoise.exceptions import BaseORMException
 
 from models.database import Behind, close_pool, connection, database_clock, ensure_current, open_pool
-from pipeline.tools import marks_connection
 from settings import Settings, bind_address
 from telemetry.endpoint import Endpoint
 from telemetry.logs import fault, log
@@ -28,6 +27,8 @@ class CannotStart(Exception):
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
     """The pool, checked against the schema that this version knows, and Redis. Raises `CannotStart`."""
+    from pipeline.tools import marks_connection  # loads Google's client: the commands of administration need not wait for that
+
     try:
         await open_pool(settings.database.url, settings.database.pool)
     except FAULTS as error:
