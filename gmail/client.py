@@ -26,7 +26,8 @@ from gmail.answers import (
     watch_of,
 )
 from gmail.classify import refused_again, trouble
-from gmail.errors import InvalidCursor, TokenRefused, TryAgain
+from gmail.errors import InvalidCursor, RateLimited, TokenRefused, TryAgain
+from gmail.headers import whole_number
 from gmail.message import Content, Headers, content_of, external_bodies, headers_of
 
 Observe = Callable[[str, int | str, float], None]  # method, HTTP status or what went wrong, seconds
@@ -38,6 +39,7 @@ CHANGES = f"messagesAdded/{STUB},messagesDeleted/message/id,labelsAdded({STUB},l
 HISTORY = f"historyId,nextPageToken,history(id,{CHANGES})"
 HISTORY_TYPES = ["messageAdded", "messageDeleted", "labelAdded", "labelRemoved"]
 LONGEST_PAGE = 500
+LARGE = 200_000  # bytes of a message whose reading may take longer than a loop should wait
 LONGEST_URI = 2048  # beyond it Google wants a POST that says it is a GET; execute() would do it, but we do not use that
 
 
@@ -72,6 +74,10 @@ class Gmail:
         self.attachments, self.send_as = self.messages.attachments(), users.settings().sendAs()
         self._session, self._observe, self._clock = session, observe, clock
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(5.0, timeout))
+
+    def now(self) -> datetime:
+        """The moment by the clock that `RateLimited.until` was reckoned with."""
+        return self._clock()
 
     def mailbox(self, access: Access, parallel: int) -> "GmailMailbox":
         """One mailbox, with at most `parallel` requests in flight."""
@@ -130,18 +136,7 @@ class GmailMailbox:
         """
         token, seen = None, set[str]()
         while True:
-            page, token = history_page_of(
-                await self._call(
-                    self._gmail.history.list(
-                        userId="me",
-                        startHistoryId=str(since),
-                        historyTypes=HISTORY_TYPES,
-                        maxResults=LONGEST_PAGE,
-                        pageToken=token,
-                        fields=HISTORY,
-                    )
-                )
-            )
+            page, token = await self._page(since, token)
             if page.head < since:
                 raise InvalidCursor
             if token in seen:
@@ -150,6 +145,18 @@ class GmailMailbox:
             if token is None:
                 return
             seen.add(token)
+
+    async def _page(self, since: int, token: str | None) -> tuple[HistoryPage, str | None]:
+        """One page and the next one's token; asked for twice, since a long listing that fails anywhere begins anew."""
+        request = self._gmail.history.list(
+            userId="me", startHistoryId=str(since), historyTypes=HISTORY_TYPES, maxResults=LONGEST_PAGE, pageToken=token, fields=HISTORY
+        )
+        try:
+            return history_page_of(await self._call(request))
+        except (RateLimited, TokenRefused):
+            raise
+        except TryAgain:
+            return history_page_of(await self._call(request))
 
     async def headers(self, message_id: str) -> Headers:
         """Headers and labels only; nothing of the content is asked for."""
@@ -161,6 +168,8 @@ class GmailMailbox:
         request = self._gmail.messages.get(userId="me", id=message_id, format="full", fields=f"{MESSAGE},payload")
         answer = a_message(await self._call(request))
         externals = {external: await self.attachment(message_id, external) for external in external_bodies(answer)}
+        if (whole_number(answer.get("sizeEstimate")) or 0) + sum(map(len, externals.values())) > LARGE:
+            return await asyncio.to_thread(content_of, answer, externals)  # seconds of work must not hold up the loop
         return content_of(answer, externals)
 
     async def attachment(self, message_id: str, attachment_id: str) -> bytes:

@@ -104,6 +104,7 @@ class _Reader:
     external: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     parts: int = 0
+    left: int = LONGEST_TEXT * 4  # bytes of text that are still read, of all parts together
 
     def odd(self, word: str) -> None:
         if word not in self.trouble:
@@ -133,7 +134,9 @@ class _Reader:
         return _Body()
 
     def text(self, shape: "_Shape") -> _Body:
-        text, held = decoding(self.bytes(shape)[: LONGEST_TEXT * 4], shape.charset)
+        data = self.bytes(shape)[: self.left]
+        self.left -= len(data)
+        text, held = decoding(data, shape.charset)
         if not held:
             self.odd("charset_wrong")
         return _Body(html=text) if shape.mime == "text/html" else _Body(text=text)
@@ -205,13 +208,17 @@ class _Shape:
 
 def _parameters(name: str, value: str) -> dict[str, str]:
     """A header's main value under "", and its parameters, in lower case."""
+    line = one_line(value[:2000])
     holder = Message()
-    holder[name] = one_line(value[:2000])
-    pairs = holder.get_params(header=name) or []
-    return {
-        "" if at == 0 else key.lower(): (key if at == 0 else collapse_rfc2231_value(text)).strip().lower()
-        for at, (key, text) in enumerate(pairs)
-    }
+    try:
+        holder[name] = line
+        pairs = holder.get_params(header=name) or []
+        return {
+            "" if at == 0 else key.lower(): (key if at == 0 else collapse_rfc2231_value(text)).strip().lower()
+            for at, (key, text) in enumerate(pairs)
+        }
+    except Exception:  # the library raises this and that on parameters in pieces, and on charsets that are none
+        return {"": line.partition(";")[0].strip().lower()}
 
 
 def _children(part: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from tortoise import Tortoise
 from tortoise.connection import get_connection
+from tortoise.exceptions import BaseORMException
 from tortoise.migrations.executor import MigrationExecutor
 
 Work = TypeVar("Work")
@@ -18,10 +19,15 @@ Connection = Any  # asyncpg has no types; what we use of it: fetch, fetchrow, fe
 
 MIGRATION_LOCK = 7_767_678  # any number, the same for all: two deployments must not migrate at once
 TRIES = 6
+# The server ends what takes too long, in milliseconds: cancelling a task inside a transaction would leak its connection.
+LIMITS = {"statement_timeout": "15000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "30000"}
 MODULES = [f"models.{name}" for name in ("firms", "mailboxes", "gaps", "ledger", "directory", "emails", "activities", "sessions", "sweeps")]
 APPS = {"models": {"models": MODULES, "default_connection": "default", "migrations": "models.migrations"}}
 
-# What a second attempt of the whole transaction may cure (docs/dramatiq-tortoise.md: these rise as asyncpg's own, not as Tortoise's).
+# The database's own trouble, as whoever asks it may meet it (docs/dramatiq-tortoise.md: these rise as asyncpg's own, not as Tortoise's).
+DATABASE_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, BaseORMException, OSError)
+
+# What a second attempt of the whole transaction may cure.
 PASSING = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -30,6 +36,7 @@ PASSING = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     ConnectionError,
 )
 
@@ -38,9 +45,12 @@ class Behind(Exception):
     """The database lacks migrations that this version needs."""
 
 
-async def open_pool(url: str, pool: int) -> None:
-    """Opens this process's pool on the running loop. Raises at once if the database cannot be reached."""
-    await Tortoise.init(tortoise_config(url, pool), _enable_global_fallback=True)
+async def open_pool(url: str, pool: int, *, patient: bool = False) -> None:
+    """Opens this process's pool on the running loop. `patient`: without time limits, for migrations.
+
+    Raises one of DATABASE_TROUBLE at once if the database cannot be reached.
+    """
+    await Tortoise.init(tortoise_config(url, pool, patient=patient), _enable_global_fallback=True)
     await get_connection("default").execute_query("SELECT 1")  # the pool is lazy: fail here, not in the first job
 
 
@@ -48,7 +58,7 @@ async def close_pool() -> None:
     await Tortoise.close_connections()
 
 
-def tortoise_config(url: str, pool: int = 5) -> dict[str, Any]:
+def tortoise_config(url: str, pool: int = 5, *, patient: bool = False) -> dict[str, Any]:
     place = urlsplit(url)
     credentials = {
         "host": place.hostname,
@@ -58,14 +68,8 @@ def tortoise_config(url: str, pool: int = 5) -> dict[str, Any]:
         "database": place.path.lstrip("/"),
         "minsize": 1,
         "maxsize": pool,
-        "command_timeout": 20,
-        # The server ends what takes too long: cancelling a task inside a transaction would leak its connection.
-        "server_settings": {
-            "statement_timeout": "15000",
-            "lock_timeout": "10000",
-            "idle_in_transaction_session_timeout": "30000",
-            "jit": "off",
-        },
+        "command_timeout": None if patient else 20,
+        "server_settings": {"jit": "off"} | ({} if patient else LIMITS),
     }
     return {
         "connections": {"default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}},
@@ -110,10 +114,9 @@ SCHEMA = tortoise_config("postgres://nobody@127.0.0.1:1/none")
 
 
 async def migrate(say: Callable[[str], object]) -> int:
-    """Brings the schema up to date, one process at a time. Returns how many migrations ran."""
+    """Brings the schema up to date, one process at a time, on a patient pool. Returns how many migrations ran."""
     async with connection() as held:
-        await held.execute("SET statement_timeout = 0")
-        await held.fetchval("SELECT pg_advisory_lock($1)", MIGRATION_LOCK, timeout=600)
+        await held.fetchval("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         try:
             waiting = await _pending()
             await _executor().migrate(
@@ -122,7 +125,6 @@ async def migrate(say: Callable[[str], object]) -> int:
             return len(waiting)
         finally:
             await held.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
-            await held.execute("RESET statement_timeout")
 
 
 async def ensure_current() -> None:

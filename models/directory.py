@@ -117,7 +117,7 @@ async def import_entries(firm_id: int, entries: list[Entry]) -> Imported:
     """
 
     async def work(held: Connection) -> Imported:
-        await held.execute("SELECT 1 FROM firm WHERE id = $1 FOR UPDATE", firm_id)
+        await held.execute("SELECT 1 FROM firm WHERE id = $1 FOR NO KEY UPDATE", firm_id)
         before = await _counts(held, firm_id)
         for entry in entries:
             client = await _client(held, firm_id, entry)

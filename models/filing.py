@@ -154,10 +154,16 @@ async def _receipts(held: Connection, mailbox_id: int, emails: list[NewEmail], i
 
 
 async def _activities(held: Connection, firm_id: int, emails: list[NewEmail], ids: dict[str, int], now: datetime) -> int:
-    """One activity per e-mail and client. The question is asked by whoever records it first; its best candidate gets the activity."""
+    """One activity per e-mail and client. What is certain comes first; the question is asked by whoever records it first, and not at all
+    where one of its candidates is certain already, from another mailbox's copy; its best candidate gets the activity."""
+    certain = [(ids[e.identity], c, "filed", e.sent_at) for e in emails for c in e.certain]
+    filed = await _insert_activities(held, firm_id, certain, now)
     asked = await held.fetch(
         """
-        INSERT INTO review (firm_id, email_id, candidates, asked_at) SELECT $1, q.*, $4 FROM unnest($2::bigint[], $3::jsonb[]) AS q
+        INSERT INTO review (firm_id, email_id, candidates, asked_at)
+        SELECT $1, q.email_id, q.candidates, $4 FROM unnest($2::bigint[], $3::jsonb[]) AS q(email_id, candidates)
+        WHERE NOT EXISTS (SELECT 1 FROM activity a, jsonb_array_elements(q.candidates) c
+        WHERE a.email_id = q.email_id AND a.client_id = (c->>'client')::bigint)
         ON CONFLICT (email_id) DO NOTHING RETURNING email_id
         """,
         firm_id,
@@ -166,9 +172,12 @@ async def _activities(held: Connection, firm_id: int, emails: list[NewEmail], id
         now,
     )
     ours = {row["email_id"] for row in asked}
-    rows = [(ids[e.identity], c, "filed", e.sent_at) for e in emails for c in e.certain]
-    rows += [(ids[e.identity], e.question.candidates[0], "review", e.sent_at) for e in emails if e.question and ids[e.identity] in ours]
-    rows.sort(key=lambda row: (row[0], row[1].client_id))
+    guessed = [(ids[e.identity], e.question.candidates[0], "review", e.sent_at) for e in emails if e.question and ids[e.identity] in ours]
+    return filed + await _insert_activities(held, firm_id, guessed, now)
+
+
+async def _insert_activities(held: Connection, firm_id: int, rows: list[tuple[int, ForClient, str, datetime]], now: datetime) -> int:
+    rows = sorted(rows, key=lambda row: (row[0], row[1].client_id))
     fresh = await held.fetch(
         """
         INSERT INTO activity (firm_id, email_id, client_id, reason, status, sent_at, filed_at)

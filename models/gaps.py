@@ -25,7 +25,7 @@ class Gap(Model):
         table = "gap"
 
 
-async def rebaseline(mailbox: Held, baseline: int, since: datetime, reason: str, now: datetime) -> None:
+async def rebaseline(mailbox: Held, baseline: int, since: datetime, until: datetime, reason: str, now: datetime) -> None:
     """History is gone: in one transaction the cursor moves to a baseline read before, and what lies between is owed as a gap."""
 
     async def work(held: Connection) -> None:
@@ -38,7 +38,21 @@ async def rebaseline(mailbox: Held, baseline: int, since: datetime, reason: str,
         )
         if moved is not None:
             await held.execute(
-                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $3)", mailbox.id, since, now, reason
+                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
+                mailbox.id,
+                since,
+                until,
+                reason,
+                now,
+            )
+            # Ids that went back begin anew: what was seen under higher ones must not hide what comes.
+            await held.execute(
+                """
+                UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2), view_history_id = least(view_history_id, $2)
+                WHERE mailbox_id = $1 AND greatest(seen_history_id, view_history_id) > $2
+                """,
+                mailbox.id,
+                Decimal(baseline),
             )
 
     await writing(mailbox, now, work)

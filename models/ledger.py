@@ -44,7 +44,7 @@ class Debt:
 
     gmail_id: str
     history_id: int
-    kind: Literal["look", "deleted", "added and deleted"]
+    kind: Literal["look", "look if known", "deleted", "added and deleted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
     """Writes a page's debts; returns how many messages are newly owed a look. Safe to repeat: a record that was seen owes nothing."""
     looks = sorted((d for d in debts if d.kind == "look"), key=lambda d: d.history_id)
     gone = [d for d in debts if d.kind == "added and deleted"]
-    deleted = [d for d in debts if d.kind != "look"]
+    deleted = [d for d in debts if d.kind in ("deleted", "added and deleted")]
+    known = [d for d in debts if d.kind == "look if known"]
     owed = await held.fetch(
         """
         INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
@@ -127,7 +128,18 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
         [d.gmail_id for d in deleted],
         [d.history_id for d in deleted],
     )
-    return len(owed)
+    again = await held.fetch(
+        """
+        UPDATE ledger_entry l SET owed_at = coalesce(l.owed_at, $2), seen_history_id = d.seen, next_attempt_at = NULL, missing_at = NULL,
+        tries = 0 FROM unnest($3::text[], $4::numeric[]) AS d(gmail_id, seen)
+        WHERE l.mailbox_id = $1 AND l.gmail_id = d.gmail_id AND l.seen_history_id < d.seen RETURNING l.id
+        """,
+        mailbox_id,
+        now,
+        [d.gmail_id for d in known],
+        [d.history_id for d in known],
+    )
+    return len(owed) + len(again)
 
 
 async def owed(mailbox_id: int, now: datetime, limit: int) -> list[Owed]:
@@ -191,6 +203,18 @@ async def postpone(held: Connection, postponed: list[Postponed], most_tries: int
         most_tries,
         now,
     )
+
+
+async def witness(mailbox_id: int) -> str | None:
+    """A message that Gmail showed us before: if it still does, trouble with another one is that one's own."""
+    async with connection() as held:
+        return await held.fetchval(  # type: ignore[no-any-return]
+            """
+            SELECT gmail_id FROM ledger_entry WHERE mailbox_id = $1 AND owed_at IS NULL AND outcome IN ('filed', 'skipped')
+            ORDER BY id DESC LIMIT 1
+            """,
+            mailbox_id,
+        )
 
 
 def retry_delay(tries: int, first: timedelta) -> timedelta:

@@ -262,16 +262,24 @@ async def _renew(held: Connection, mailbox: Held, now: datetime) -> None:
 
 
 async def release(
-    mailbox: Held, settle: timedelta, again_at: datetime | None = None, cool_down_until: datetime | None = None, *, failed: bool = False
+    mailbox: Held,
+    settle: timedelta,
+    again_at: datetime | None = None,
+    cool_down_until: datetime | None = None,
+    *,
+    failed: bool = False,
+    listed: bool = True,
 ) -> None:
     """Gives the lease back, if it is still ours, and notes when something is owed next: at `again_at`, when the ledger owes a look, or
-    when the cursor's candidate is `settle` old, whichever comes first. A run that failed waits for `again_at`, so that nothing hammers."""
+    when the cursor's candidate is `settle` old, whichever comes first. A run that failed waits for `again_at`, so that nothing hammers;
+    one that did not list settles no listing that is owed."""
     async with connection() as held:
         await held.execute(
             """
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until),
-            failures = CASE WHEN $7 THEN least(m.failures + 1, 100) ELSE 0 END,
-            next_attempt_at = CASE WHEN $7 OR $5 IS NOT NULL THEN $4 ELSE least($4, m.head_at + $6,
+            failures = CASE WHEN $7 THEN least(m.failures + 1, 100) WHEN $8 THEN 0 ELSE m.failures END,
+            next_attempt_at = CASE WHEN $7 OR $5 IS NOT NULL THEN $4
+            ELSE least($4, m.head_at + $6, CASE WHEN NOT $8 THEN m.next_attempt_at END,
             (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
             WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)) END
             WHERE id = $1 AND epoch = $2 AND lease_owner = $3
@@ -283,6 +291,7 @@ async def release(
             cool_down_until,
             settle,
             failed,
+            listed,
         )
 
 

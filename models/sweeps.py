@@ -1,5 +1,6 @@
 """The sweep's memory: which mailboxes are due, who owes a look, and what each interval found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,6 +93,14 @@ async def claim_pending(claim: timedelta, limit: int, now: datetime) -> list[int
         if ids:
             await held.execute("UPDATE sweep SET pending = pending + $1 WHERE closed_at IS NULL", len(ids))
     return ids
+
+
+async def give_back(mailbox_ids: Sequence[int], now: datetime) -> None:
+    """Claims that could not be queued: due again at once."""
+    async with connection() as held:
+        await held.execute(
+            "UPDATE mailbox SET claimed_at = NULL, next_attempt_at = $2 WHERE id = ANY($1::bigint[])", list(mailbox_ids), now
+        )
 
 
 @dataclass(frozen=True, slots=True)

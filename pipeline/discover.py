@@ -1,24 +1,34 @@
 """Stage one: Gmail's history becomes debts in the ledger, then the cursor moves. Restartable at any statement."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gmail.answers import Change
 from gmail.client import GmailMailbox
-from gmail.errors import HistoryExpired, InvalidCursor
+from gmail.errors import HistoryExpired, InvalidCursor, TryAgain
 from models.gaps import rebaseline
 from models.history import record_last_page, record_page
 from models.ledger import Debt, Finder
 from models.mailboxes import Held
-from pipeline.rules import JUDGED_BY
+from pipeline.rules import JUDGED_BY, PUT_AWAY
 from pipeline.tools import Tools
 from telemetry.logs import log
 
 OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
+MARGIN = timedelta(minutes=5)  # and beyond the baseline: Google's clock is not ours
 
 
-async def discover(held: Held, gmail: GmailMailbox, found_by: Finder, tools: Tools) -> int:
-    """Lists what changed since the cursor; returns how many messages are newly owed a look. Raises `LeaseLost` and gmail's errors."""
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """How many messages are newly owed a look, and the mailbox's head when the listing began."""
+
+    found: int
+    head: int
+
+
+async def discover(held: Held, gmail: GmailMailbox, found_by: Finder, tools: Tools) -> Discovered:
+    """Lists what changed since the cursor. Raises `LeaseLost` and gmail's errors."""
     asked_at, first_head, found = await tools.clock(), None, 0
     try:
         async for page in gmail.history(held.cursor):
@@ -28,13 +38,20 @@ async def discover(held: Held, gmail: GmailMailbox, found_by: Finder, tools: Too
                 found += await record_last_page(held, debts, found_by, first_head, asked_at, tools.limits.settle, now)
             elif debts:
                 found += await record_page(held, debts, found_by, now)
-    except HistoryExpired as expired:
-        await _start_anew(held, gmail, "invalid cursor" if isinstance(expired, InvalidCursor) else "history expired", tools)
-    return found
+    except InvalidCursor:
+        if asked_at - held.history_at < tools.limits.settle:  # a cursor as young as that is only ahead of the server that answered
+            raise TryAgain("head_behind_cursor") from None
+        first_head = await _start_anew(held, gmail, "invalid cursor", tools)
+    except HistoryExpired:
+        first_head = await _start_anew(held, gmail, "history expired", tools)
+    return Discovered(found, first_head or held.cursor)
 
 
 def debts_of(changes: Iterable[Change]) -> list[Debt]:
-    """One debt per message, by its highest record. A look is owed for what was added, and for changes of labels that we judge by."""
+    """One debt per message, by its highest record. A look is owed for what was added, and for changes of labels that we judge by.
+
+    What is put into spam or trash concerns us only if we know it: a clean-up of ten thousand old mails costs no look at them.
+    """
     relevant: dict[str, list[Change]] = {}
     for change in changes:
         if change.kind in ("added", "deleted") or change.labels & JUDGED_BY:
@@ -43,15 +60,18 @@ def debts_of(changes: Iterable[Change]) -> list[Debt]:
 
 
 def _debt(message_id: str, changes: list[Change]) -> Debt:
-    last = changes[-1]
-    if last.kind != "deleted":
-        return Debt(message_id, last.history_id, "look")
-    return Debt(message_id, last.history_id, "added and deleted" if any(c.kind == "added" for c in changes) else "deleted")
+    last, is_new = changes[-1], any(change.kind == "added" for change in changes)
+    if last.kind == "deleted":
+        return Debt(message_id, last.history_id, "added and deleted" if is_new else "deleted")
+    if last.kind == "labels_added" and last.labels & PUT_AWAY and not is_new:
+        return Debt(message_id, last.history_id, "look if known")
+    return Debt(message_id, last.history_id, "look")
 
 
-async def _start_anew(held: Held, gmail: GmailMailbox, reason: str, tools: Tools) -> None:
-    """The baseline is read before anything is listed by date, so that the gap and the history from here on overlap."""
-    now = await tools.clock()
+async def _start_anew(held: Held, gmail: GmailMailbox, reason: str, tools: Tools) -> int:
+    """The baseline is read before anything is listed by date, and the gap ends behind it, so that no mail lies between. Returns it."""
     profile = await gmail.profile()
-    await rebaseline(held, profile.history_id, held.history_at - OVERLAP, reason, now)
+    now = await tools.clock()
+    await rebaseline(held, profile.history_id, held.history_at - OVERLAP, now + MARGIN, reason, now)
     log.warning("gap opened", mailbox=held.id, reason=reason)
+    return profile.history_id

@@ -4,22 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar
 
 import asyncpg
-from tortoise.exceptions import BaseORMException
 
 from gmail.client import GmailMailbox
 from gmail.errors import GmailTrouble, MessageMissing, RateLimited, TokenRefused, TryAgain
 from gmail.message import Content, Headers
-from models.database import PASSING
+from gmail.vault import VaultTrouble
+from models.database import DATABASE_TROUBLE
 from models.directory import clients_by_address
 from models.filing import NewEmail, file_batch
 from models.firms import Firm, User
-from models.ledger import Owed, Settled, Verdict
+from models.ledger import Owed, Settled, Verdict, witness
 from models.ledger import owed as owed_looks
-from models.mailboxes import Held
+from models.mailboxes import Held, LeaseLost
 from pipeline import verdicts
 from pipeline.compose import compose
 from pipeline.match import Concerns, NotAClients, Party, concerns, look_up_keys, parties
@@ -29,7 +28,8 @@ from telemetry import metrics
 from telemetry.logs import fault
 
 Answer = TypeVar("Answer")
-WHOLE_MAILBOX = frozenset({"network", "timeout"})  # trouble that no single message can cause
+# What the database says of data, not of itself (SQLSTATE classes 22, 23 and 54): only this may be a message's own fault.
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,14 @@ class Tally:
     more: bool
 
 
-async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools, until: datetime) -> Tally:
-    """Looks at what is owed, oldest first, a batch to a transaction, until nothing is or the time is up.
+async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
+    """Looks at what is owed, oldest first, a batch to a transaction, until nothing is or the job's time is up.
 
     Raises `LeaseLost` and gmail's errors that concern the whole mailbox; what was read before them is filed.
     """
     looked = filed = 0
     rules = None
+    until = await tools.clock() + tools.limits.job_budget
     while batch := await owed_looks(held.id, now := await tools.clock(), tools.limits.batch):
         if now >= until:
             return Tally(looked, filed, more=True)
@@ -74,33 +75,66 @@ class Batch:
     async def go(self, owed: Sequence[Owed]) -> int:
         """Returns how many activities are new."""
         looks = await self.read(owed, lambda entry: self.gmail.headers(entry.gmail_id))
-        concerned = await self.match([(entry, headers) for entry, headers in looks if self.is_wanted(entry, headers)])
-        for entry, content in await self.read(list(concerned), lambda entry: self.gmail.message(entry.gmail_id)):
-            if self.is_wanted(entry, content.headers):  # it may have been trashed between the two looks
-                self.compose(entry, content, *concerned[entry])
+        concerned = await self.match([named for entry, headers in looks if (named := self.named(entry, headers))])
+        for entry, content in await self.read(list(concerned), lambda entry: self.gmail.message(entry.gmail_id), shown=True):
+            self.compose(entry, content, *concerned[entry])
         filed = await self.commit()
         if self.trouble:
             raise self.trouble
         return filed
 
-    async def read(self, owed: Sequence[Owed], call: Callable[[Owed], Awaitable[Answer]]) -> list[tuple[Owed, Answer]]:
-        """Asks Gmail for all of them, a few at once; what has no answer gets its verdict, or is left for the next run."""
+    async def read(
+        self, owed: Sequence[Owed], call: Callable[[Owed], Awaitable[Answer]], *, shown: bool = False
+    ) -> list[tuple[Owed, Answer]]:
+        """Asks Gmail for all of them, a few at once; what has no answer gets its verdict, or is left for the next run.
+
+        A message that fails is to blame itself only where Gmail shows another one: `shown` says that it has just done so.
+        """
         answers = await asyncio.gather(*(call(entry) for entry in owed), return_exceptions=True)
-        alone = all(isinstance(answer, TryAgain) for answer in answers) and len(answers) > 1
+        its_own = shown or not all(isinstance(answer, TryAgain) for answer in answers) or await self.shows_another()
         read: list[tuple[Owed, Answer]] = []
         for entry, answer in zip(owed, answers, strict=True):
             match answer:
                 case MessageMissing():
                     self.settled.append(verdicts.missing(entry, self.patience))
-                case TryAgain(because=because) if not alone and _is_about_one(answer):
+                case TryAgain(because=because) if its_own and not isinstance(answer, RateLimited | TokenRefused):
                     self.settled.append(verdicts.failed(entry, because, self.patience))
                 case GmailTrouble():
                     self.trouble = self.trouble or answer
+                case LeaseLost() | asyncio.CancelledError():
+                    raise answer
+                case Exception() if isinstance(answer, (*DATABASE_TROUBLE, VaultTrouble)):
+                    raise answer  # of the token store, not of a message
+                case Exception():
+                    self.unreadable(entry, answer)
                 case BaseException():
                     raise answer
                 case _:
                     read.append((entry, answer))
         return read
+
+    async def shows_another(self) -> bool:
+        """Everything failed: is it Gmail, or what was asked for? A message that it showed us before is the witness."""
+        known = await witness(self.held.id)
+        try:
+            return known is not None and bool(await self.gmail.headers(known))
+        except MessageMissing:
+            return True
+        except GmailTrouble:
+            return False
+
+    def unreadable(self, entry: Owed, broken: Exception) -> None:
+        """Whatever a message can do to us, it does to itself alone."""
+        fault("message unreadable", broken, mailbox=self.held.id, message=entry.gmail_id)
+        self.settled.append(verdicts.failed(entry, type(broken).__name__, self.patience))
+
+    def named(self, entry: Owed, headers: Headers) -> tuple[Owed, Headers, tuple[Party, ...]] | None:
+        """Who is named in it, if it is one that we look at further."""
+        try:
+            return (entry, headers, parties(headers)) if self.is_wanted(entry, headers) else None
+        except Exception as broken:
+            self.unreadable(entry, broken)
+            return None
 
     def is_wanted(self, entry: Owed, headers: Headers) -> bool:
         if outdated := verdicts.outdated(entry, headers, self.patience):
@@ -111,9 +145,8 @@ class Batch:
             self.settled.append(verdicts.skipped(entry, headers, because, self.patience))
         return because is None
 
-    async def match(self, looks: Sequence[tuple[Owed, Headers]]) -> dict[Owed, tuple[tuple[Party, ...], Concerns]]:
+    async def match(self, named: Sequence[tuple[Owed, Headers, tuple[Party, ...]]]) -> dict[Owed, tuple[tuple[Party, ...], Concerns]]:
         """Whom each message concerns: the directory is asked once for all of them."""
-        named = [(entry, headers, parties(headers)) for entry, headers in looks]
         directory = await clients_by_address(self.held.firm_id, look_up_keys(person for *_, people in named for person in people))
         concerned: dict[Owed, tuple[tuple[Party, ...], Concerns]] = {}
         for entry, headers, people in named:
@@ -126,26 +159,22 @@ class Batch:
 
     def compose(self, entry: Owed, content: Content, people: tuple[Party, ...], whose: Concerns) -> None:
         try:
-            email = compose(content, people, whose, self.patience.now)
-        except Exception as broken:  # whatever a message can do to us, it does to itself alone
-            fault("message unreadable", broken, mailbox=self.held.id, message=entry.gmail_id)
-            self.settled.append(verdicts.failed(entry, type(broken).__name__, self.patience))
-        else:
-            self.emails.append((verdicts.filed(entry, content.headers), email))
+            if self.is_wanted(entry, content.headers):  # it may have been trashed between the two looks
+                self.emails.append((verdicts.filed(entry, content.headers), compose(content, people, whose, self.patience.now)))
+        except Exception as broken:
+            self.unreadable(entry, broken)
 
     async def commit(self) -> int:
         """One transaction for all; if the database refuses it for what is in it, one for each, so that one message fails alone."""
         try:
             return await self.write(self.emails, self.settled)
-        except PASSING:
-            raise
-        except (asyncpg.PostgresError, BaseORMException, ValueError) as refused:
+        except REFUSED as refused:
             fault("batch refused", refused, mailbox=self.held.id)
         filed = await self.write([], self.settled)
         for verdict, email in self.emails:
             try:
                 filed += await self.write([(verdict, email)], [])
-            except (asyncpg.PostgresError, BaseORMException, ValueError) as refused:
+            except REFUSED as refused:
                 fault("message refused", refused, mailbox=self.held.id, message=email.gmail_id)
                 await self.write([], [verdicts.failed(verdict.entry, type(refused).__name__, self.patience)])
         return filed
@@ -158,10 +187,6 @@ class Batch:
         for (outcome, finder), count in Counter((_outcome(verdict), verdict.entry.found_by) for verdict in every).items():
             metrics.MESSAGES.labels(outcome, finder).inc(count)
         return filed
-
-
-def _is_about_one(trouble: TryAgain) -> bool:
-    return not isinstance(trouble, RateLimited | TokenRefused) and trouble.because not in WHOLE_MAILBOX
 
 
 def _outcome(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 
 import dramatiq
@@ -19,8 +20,7 @@ async def sync_mailbox(mailbox_id: int, trace: str, told_at: float) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    if await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()):
-        await _queue_the_rest([mailbox_id], trace)
+    await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()))], trace)
 
 
 @dramatiq.actor(queue_name=BULK)
@@ -29,8 +29,7 @@ async def sync_backlog(mailbox_id: int, trace: str) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    if await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()):
-        await _queue_the_rest([mailbox_id], trace)
+    await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()))], trace)
 
 
 @dramatiq.actor(queue_name=SWEEP)
@@ -42,8 +41,11 @@ async def sync_stragglers(mailbox_ids: list[int], trace: str) -> None:
     await _queue_the_rest(await sync_many(mailbox_ids, Trigger("sweep", SWEEP, trace), tools()), trace)
 
 
-async def _queue_the_rest(mailbox_ids: Iterable[int], trace: str) -> None:
+async def _queue_the_rest(unfinished: Iterable[tuple[int, str | None]], trace: str) -> None:
     """If the broker is down the pending chore finds them: their rows say that something is owed."""
     with contextlib.suppress(redis.RedisError):
-        for mailbox_id in mailbox_ids:
-            await asyncio.to_thread(sync_backlog.send, mailbox_id, trace)
+        for mailbox_id, rest in unfinished:
+            if rest == "backlog":
+                await asyncio.to_thread(sync_backlog.send, mailbox_id, trace)
+            elif rest == "news":
+                await asyncio.to_thread(sync_mailbox.send, mailbox_id, trace, time.time())

@@ -9,6 +9,7 @@ from models.address import key_of
 # Gmail's labels of what is not mail, or not yet, or not wanted. When one of them changes, the message is judged again.
 HELD_BACK = {"SPAM": "spam", "TRASH": "trash", "DRAFT": "draft", "CHAT": "chat", "SCHEDULED": "scheduled"}
 JUDGED_BY = frozenset({"SPAM", "TRASH", "DRAFT", "SENT"})
+PUT_AWAY = frozenset({"SPAM", "TRASH"})
 CLOCKS_DIFFER = timedelta(minutes=2)  # Google's and ours
 
 

@@ -5,6 +5,7 @@ Safe to run twice, safe to run late, safe to be killed anywhere: what it owes is
 
 import asyncio
 import contextlib
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +15,7 @@ from typing import Literal
 
 import structlog
 
-from gmail.errors import AccessRevoked, GmailTrouble, RateLimited
+from gmail.errors import AccessRevoked, GmailTrouble, RateLimited, TryAgain
 from models import mailboxes
 from models.ledger import Finder, retry_delay
 from models.mailboxes import Held, LeaseLost, NotTaken
@@ -27,6 +28,7 @@ from telemetry.logs import fault, log
 MARK_IS_YOUNG = 0.5  # of its life: a push job that is younger and finds no mark knows that another run took it, and looks
 
 
+Rest = Literal["backlog", "news"]  # messages still owed, or told of news again and again
 NOTHING = Tally(0, 0, more=False)
 
 
@@ -47,35 +49,45 @@ class Run:
     outcome: str
     found: int = 0
     tally: Tally = NOTHING
+    again_at: datetime | None = None
 
 
-async def sync_many(mailbox_ids: Sequence[int], trigger: Trigger, tools: Tools) -> list[int]:
-    """Side by side, each under its own lease; one that fails stops none of the others. Returns those that still owe, as `sync` says."""
+async def sync_many(mailbox_ids: Sequence[int], trigger: Trigger, tools: Tools) -> list[tuple[int, Rest]]:
+    """Side by side, each under its own lease; one that fails stops none of the others. Returns those that are not done."""
     ends = await asyncio.gather(*(sync(mailbox_id, trigger, tools) for mailbox_id in mailbox_ids), return_exceptions=True)
     for mailbox_id, end in zip(mailbox_ids, ends, strict=True):
         if isinstance(end, BaseException):
             fault("sync failed", end, mailbox=mailbox_id)
-    return [mailbox_id for mailbox_id, end in zip(mailbox_ids, ends, strict=True) if end is True]
+    return [(mailbox_id, end) for mailbox_id, end in zip(mailbox_ids, ends, strict=True) if isinstance(end, str)]
 
 
-async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> bool:
-    """Brings one mailbox up to date; True if its time was up with messages still owed.
+async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
+    """Brings one mailbox up to date. If its time is up before, it says what another job should go on with.
 
     Goes round again if it was told of news meanwhile: whoever told us found the lease taken and left.
     """
+    until = await tools.clock() + tools.limits.job_budget
     while True:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(trace=trigger.trace, mailbox=mailbox_id):
-            run = await _turn(mailbox_id, trigger, tools)
+            try:
+                run = await _turn(mailbox_id, trigger, tools)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await tools.marks.take(mailbox_id)  # nobody comes for it now: the next push must send a job
+                raise
             metrics.SYNCS.labels(trigger.queue, trigger.kind, run.outcome).inc()
             log.info("sync", trigger=trigger.kind, outcome=run.outcome, found=run.found, looked=run.tally.looked, filed=run.tally.filed,
                      ms=round((time.perf_counter() - started) * 1000, 1))  # fmt: skip
         if run.tally.filed and trigger.told_at:
             metrics.PUSH_TO_FILED.observe(max(0.0, time.time() - trigger.told_at))
-        if run.tally.more:
-            return True
-        if run.outcome in ("held", "cooling", "lost") or not await tools.marks.told(mailbox_id):
-            return False
+        if run.outcome in ("held", "cooling", "lost"):
+            return None
+        told = await tools.marks.told(mailbox_id)
+        if run.tally.more or (told and await tools.clock() >= until):
+            return "news" if told else "backlog"
+        if not told:
+            return None
         trigger = replace(trigger, kind="push", told_at=None)
 
 
@@ -89,9 +101,11 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
     try:
         async with _keeping(held, tools):
             run = await _look_and_file(held, trigger, tools)
-        await mailboxes.release(held, tools.limits.settle, again_at=await tools.clock() if run.tally.more else None)
+        again_at = await tools.clock() if run.tally.more else run.again_at
+        await mailboxes.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale")
         return run
     except LeaseLost:
+        await mailboxes.release(held, tools.limits.settle)  # nothing to give back, unless a commit's answer was lost: then it is still ours
         return Run("lost")
     except GmailTrouble as trouble:
         return Run(await _cope(held, trouble, tools))
@@ -104,7 +118,6 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
 
 async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
     """The recipe."""
-    until = await tools.clock() + tools.limits.job_budget
     await _keep_distance(held, tools)
     told = await tools.marks.take(held.id)
     found_by: Finder = "push" if told is not None or trigger.kind == "push" else "sweep"
@@ -112,9 +125,18 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
         await mailboxes.pushed(held, await tools.clock())
     gmail = tools.mailbox(held)
     if _is_stale(held, told, trigger, tools):
-        return Run("stale", 0, await file_owed(held, gmail, tools, until))
-    found = await discover(held, gmail, found_by, tools)
-    return Run("ok", found, await file_owed(held, gmail, tools, until))
+        return Run("stale", tally=await file_owed(held, gmail, tools))
+    asked_at = await tools.clock()
+    try:
+        new = await discover(held, gmail, found_by, tools)
+    except RateLimited:
+        raise
+    except TryAgain:
+        await file_owed(held, gmail, tools)  # what earlier pages and runs have found does not wait for a listing that ends
+        raise
+    # Gmail told of more than it shows yet: it is asked once more, soon.
+    again_at = asked_at + tools.limits.first_missing if told is not None and told > new.head else None
+    return Run("ok", new.found, await file_owed(held, gmail, tools), again_at)
 
 
 def _is_stale(held: Held, told: int | None, trigger: Trigger, tools: Tools) -> bool:
@@ -158,6 +180,8 @@ async def _cope(held: Held, trouble: GmailTrouble, tools: Tools) -> str:
     now = await tools.clock()
     match trouble:
         case RateLimited(until=until):
+            # Google's moment was reckoned by this machine's clock; the row is read by the database's.
+            until = now + (until - tools.gmail.now()) * random.uniform(1.0, 1.1)  # noqa: S311  # so that not all come back at once
             await mailboxes.release(held, tools.limits.settle, again_at=until, cool_down_until=until)
             return "rate limited"
         case AccessRevoked(because=because):

@@ -130,7 +130,7 @@ def migrate() -> None:
     async def work() -> int:
         return await run_migrations(typer.echo)
 
-    done = _in_database(work, current=False)
+    done = _in_database(work, migrating=True)
     typer.echo(f"{done} migration(s) ran." if done else "The database is up to date.")
 
 
@@ -244,8 +244,8 @@ def import_clients(
     )
 
 
-def _in_database(work: Callable[[], Coroutine[Any, Any, R] | Awaitable[R]], *, current: bool = True) -> R:
-    """Runs `work` with the database open; `current`: only on a schema that this version knows."""
+def _in_database(work: Callable[[], Coroutine[Any, Any, R] | Awaitable[R]], *, migrating: bool = False) -> R:
+    """Runs `work` with the database open; except to migrate, only on a schema that this version knows."""
     from models.database import Behind, close_pool, ensure_current, open_pool
     from postroom.processes import FAULTS
 
@@ -253,11 +253,11 @@ def _in_database(work: Callable[[], Coroutine[Any, Any, R] | Awaitable[R]], *, c
 
     async def session() -> R:
         try:
-            await open_pool(settings.database.url, settings.database.pool)
+            await open_pool(settings.database.url, settings.database.pool, patient=migrating)
         except FAULTS as error:
             fail(f"The database cannot be reached ({type(error).__name__}): check database.url, and that PostgreSQL runs.")
         try:
-            if current:
+            if not migrating:
                 await ensure_current()
             return await work()
         except Behind as behind:

@@ -7,16 +7,14 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import asyncpg
 import redis.asyncio
-from tortoise.exceptions import BaseORMException
 
-from models.database import Behind, close_pool, connection, database_clock, ensure_current, open_pool
+from models.database import DATABASE_TROUBLE, Behind, close_pool, connection, database_clock, ensure_current, open_pool
 from settings import Settings, bind_address
 from telemetry.endpoint import Endpoint
 from telemetry.logs import fault, log
 
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException, OSError, redis.RedisError)
+FAULTS = (*DATABASE_TROUBLE, redis.RedisError)
 BACKGROUND = ("sweep", "bulk")
 
 

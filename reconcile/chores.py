@@ -3,14 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from models.sweeps import Sweep, claim_pending, claim_stragglers
+from models.sweeps import Sweep, claim_pending, claim_stragglers, give_back
 from settings import Settings
 
 Send = Callable[[Sequence[int], str], Awaitable[None]]
 MOST_AT_ONCE = 2000  # mailboxes claimed by one tick: the next one comes in seconds
-CLAIM = timedelta(minutes=2)  # a claimed mailbox whose job is lost is pending again after this
 
 
 async def send_straggler_jobs(mailbox_ids: Sequence[int], trace: str) -> None:
@@ -23,14 +22,14 @@ async def send_straggler_jobs(mailbox_ids: Sequence[int], trace: str) -> None:
 async def stragglers(settings: Settings, send: Send, now: datetime) -> int:
     """Mailboxes that nobody looked at for an interval are queued, in small jobs. Returns how many."""
     due = await claim_stragglers(settings.sweep.interval, MOST_AT_ONCE, now)
-    await _queue(due, settings.sweep.batch, send)
+    await _queue(due, settings.sweep.batch, send, now)
     return len(due)
 
 
 async def pending(settings: Settings, send: Send, now: datetime) -> int:
-    """Mailboxes where something is owed by now, or whose sync never ended. Returns how many."""
-    due = await claim_pending(CLAIM, MOST_AT_ONCE, now)
-    await _queue(due, settings.sweep.batch, send)
+    """Mailboxes where something is owed by now, or whose sync never ended. Returns how many. A lost job costs one interval here too."""
+    due = await claim_pending(settings.sweep.interval, MOST_AT_ONCE, now)
+    await _queue(due, settings.sweep.batch, send, now)
     return len(due)
 
 
@@ -39,6 +38,10 @@ async def turn(settings: Settings, now: datetime) -> bool:
     return await Sweep.turn(settings.sweep.interval, now)
 
 
-async def _queue(mailbox_ids: Sequence[int], batch: int, send: Send) -> None:
+async def _queue(mailbox_ids: Sequence[int], batch: int, send: Send, now: datetime) -> None:
     for start in range(0, len(mailbox_ids), batch):
-        await send(mailbox_ids[start : start + batch], secrets.token_hex(6))
+        try:
+            await send(mailbox_ids[start : start + batch], secrets.token_hex(6))
+        except Exception:
+            await give_back(mailbox_ids[start:], now)
+            raise

@@ -15,12 +15,11 @@ import secrets
 import time
 from dataclasses import dataclass
 
-import asyncpg
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from tortoise.exceptions import BaseORMException
 
 from gmail.errors import CertsUnavailable
+from models.database import DATABASE_TROUBLE
 from pipeline.announce import Announcer, News, NotAnnounced
 from telemetry import metrics
 from telemetry.logs import log
@@ -75,7 +74,7 @@ class PushEndpoint:
             if not mailboxes:
                 return 204, "not connected" if known else "nobody"
             await self.announcer.announce(mailboxes, News(told.history_id, trace, time.time()))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException, OSError):
+        except DATABASE_TROUBLE:
             return 503, "database down"
         except NotAnnounced:
             return 503, "broker down"
