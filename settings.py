@@ -4,12 +4,12 @@ import os
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 
 DEMO_KEY = "demo-only-key-never-for-production-0000"
 DEMO_CLIENT_ID = "demo-client.apps.example.com"
@@ -23,11 +23,23 @@ GOOGLE = {
     "oidc_certs_url": "https://www.googleapis.com/oauth2/v1/certs",
     "gmail_api": "https://gmail.googleapis.com",
 }
+SCHEMES = {"database.url": ("postgres", "postgresql"), "redis.url": ("redis", "rediss", "unix")}
 CHECKOUT = Path(__file__).parent
 
 
 class Misconfigured(Exception):
     """The settings cannot be used; the text says which and what to do."""
+
+
+def _as_number(told: object) -> object:
+    """The environment holds text only: a number there means seconds, as in the file."""
+    try:
+        return float(told) if isinstance(told, str) else told
+    except ValueError:
+        return told
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_as_number)]
 
 
 class Section(BaseModel):
@@ -93,22 +105,22 @@ class Redis(Section):
 
 
 class Sweep(Section):
-    interval: timedelta = Field(gt=timedelta(0))
-    tick: timedelta = Field(gt=timedelta(0))
+    interval: Seconds = Field(gt=timedelta(0))
+    tick: Seconds = Field(gt=timedelta(0))
     batch: int = Field(ge=1)
 
 
 class Limits(Section):
     fresh_threads: int = Field(ge=1)
     background_threads: int = Field(ge=1)
-    lease: timedelta = Field(gt=timedelta(0))
-    mark: timedelta = Field(gt=timedelta(0))
-    settle: timedelta = Field(gt=timedelta(0))
-    listing_gap: timedelta
-    job_budget: timedelta = Field(gt=timedelta(0))
+    lease: Seconds = Field(gt=timedelta(0))
+    mark: Seconds = Field(gt=timedelta(0))
+    settle: Seconds = Field(gt=timedelta(0))
+    listing_gap: Seconds
+    job_budget: Seconds = Field(gt=timedelta(0))
     batch: int = Field(ge=1, le=25)
-    first_missing: timedelta = Field(gt=timedelta(0))
-    retry: timedelta = Field(gt=timedelta(0))
+    first_missing: Seconds = Field(gt=timedelta(0))
+    retry: Seconds = Field(gt=timedelta(0))
     tries: int = Field(ge=1)
 
 
@@ -172,6 +184,8 @@ def load() -> Settings:
         settings = Settings()
     except ValidationError as invalid:
         raise Misconfigured("\n".join(_in_words(fault) for fault in invalid.errors(include_url=False))) from None
+    except SettingsError:
+        raise Misconfigured("A list in the environment cannot be read: write it as JSON, like PUSH__AUDIENCES='[\"https://…\"]'.") from None
     except ValueError as invalid:
         raise Misconfigured(f"{settings_file()} cannot be read: {invalid}.") from None
     wrong = [*_unknown_sections(settings), *_refused(settings)]
@@ -237,6 +251,8 @@ def _refused(settings: Settings) -> list[str]:
              for n, key in enumerate(settings.app.secret_keys, 1) if len(key) < 32]  # fmt: skip
     for bind in (settings.webhook.bind, settings.portal.bind, settings.metrics.bind):
         bind_address(bind)
+    urls = {"database.url": settings.database.url, "redis.url": settings.redis.url}
+    wrong += [f"{name} is no address: write it as settings.toml shows it." for name, url in urls.items() if url and not _is_url(url, name)]
     if settings.demo:
         return wrong
     if not settings.app.secret_keys:
@@ -253,6 +269,14 @@ def _refused(settings: Settings) -> list[str]:
     }
     wrong += [f"{name} is plain http: production speaks https, or http on loopback only." for name, url in urls.items() if _plain(url)]
     return wrong
+
+
+def _is_url(url: str, name: str) -> bool:
+    try:
+        place = urlsplit(url)
+        return place.scheme in SCHEMES[name] and bool(place.port or place.hostname or place.path)
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
 
 
 def _plain(url: str) -> bool:

@@ -17,6 +17,7 @@ from dramatiq.errors import ConnectionClosed
 import settings
 
 MOST_WAKES = 64  # tokens kept for waking: more than any process has threads waiting
+NOWHERE = "redis://127.0.0.1:1"  # where nobody listens: without an address nothing must reach a Redis that happens to be there
 MAINTENANCE_CHANCE = 100_000  # of 1,000,000: a killed worker's jobs come back within about a minute, not a quarter of an hour
 
 
@@ -101,5 +102,5 @@ class WakingConsumer(Consumer):
 
 
 # No Retries, TimeLimit or AgeLimit: the database knows what is owed, and a job that fails is acknowledged (docs/decisions).
-broker = WakingBroker(url=settings.load().redis.url or "redis://127.0.0.1:0", middleware=[], maintenance_chance=MAINTENANCE_CHANCE)
+broker = WakingBroker(url=settings.load().redis.url or NOWHERE, middleware=[], maintenance_chance=MAINTENANCE_CHANCE)
 dramatiq.set_broker(broker)

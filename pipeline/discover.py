@@ -60,10 +60,10 @@ def debts_of(changes: Iterable[Change]) -> list[Debt]:
 
 
 def _debt(message_id: str, changes: list[Change]) -> Debt:
-    last, is_new = changes[-1], any(change.kind == "added" for change in changes)
+    last = changes[-1]
     if last.kind == "deleted":
-        return Debt(message_id, last.history_id, "added and deleted" if is_new else "deleted")
-    if last.kind == "labels_added" and last.labels & PUT_AWAY and not is_new:
+        return Debt(message_id, last.history_id, "added and deleted" if any(c.kind == "added" for c in changes) else "deleted")
+    if all(change.kind == "labels_added" and change.labels & PUT_AWAY for change in changes):
         return Debt(message_id, last.history_id, "look if known")
     return Debt(message_id, last.history_id, "look")
 

@@ -91,7 +91,9 @@ class Batch:
         A message that fails is to blame itself only where Gmail shows another one: `shown` says that it has just done so.
         """
         answers = await asyncio.gather(*(call(entry) for entry in owed), return_exceptions=True)
-        its_own = shown or not all(isinstance(answer, TryAgain) for answer in answers) or await self.shows_another()
+        its_own = shown or not all(isinstance(answer, TryAgain) for answer in answers)
+        if not its_own and not any(isinstance(answer, RateLimited | TokenRefused) for answer in answers):  # who is throttled asks no more
+            its_own = await self.shows_another()
         read: list[tuple[Owed, Answer]] = []
         for entry, answer in zip(owed, answers, strict=True):
             match answer:

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dramatiq
 import redis
 
 from pipeline import broker as _broker  # sets Dramatiq's broker before the first actor is declared
+from pipeline.announce import News
 
 FRESH, SWEEP, BULK = "fresh", "sweep", "bulk"
 BROKER = _broker.broker
@@ -49,3 +50,13 @@ async def _queue_the_rest(unfinished: Iterable[tuple[int, str | None]], trace: s
                 await asyncio.to_thread(sync_backlog.send, mailbox_id, trace)
             elif rest == "news":
                 await asyncio.to_thread(sync_mailbox.send, mailbox_id, trace, time.time())
+
+
+async def send_sync_jobs(mailboxes: Mapping[int, News]) -> None:
+    """One job each, through Dramatiq's public API, which blocks: so in a thread."""
+
+    def send() -> None:
+        for mailbox, news in mailboxes.items():
+            sync_mailbox.send(mailbox, news.trace, news.told_at)
+
+    await asyncio.to_thread(send)

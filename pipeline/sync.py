@@ -66,16 +66,20 @@ async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
 
     Goes round again if it was told of news meanwhile: whoever told us found the lease taken and left.
     """
+    try:
+        return await _rounds(mailbox_id, trigger, tools)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await tools.marks.take(mailbox_id)  # nobody comes for it now: the next push must send a job
+        raise
+
+
+async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
     until = await tools.clock() + tools.limits.job_budget
     while True:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(trace=trigger.trace, mailbox=mailbox_id):
-            try:
-                run = await _turn(mailbox_id, trigger, tools)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    await tools.marks.take(mailbox_id)  # nobody comes for it now: the next push must send a job
-                raise
+            run = await _turn(mailbox_id, trigger, tools)
             metrics.SYNCS.labels(trigger.queue, trigger.kind, run.outcome).inc()
             log.info("sync", trigger=trigger.kind, outcome=run.outcome, found=run.found, looked=run.tally.looked, filed=run.tally.filed,
                      ms=round((time.perf_counter() - started) * 1000, 1))  # fmt: skip

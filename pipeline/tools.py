@@ -14,13 +14,13 @@ from gmail.vault import Vault
 from models.database import database_clock
 from models.mailboxes import Held
 from models.tokens import MailboxTokens
-from pipeline.announce import Marks
+from pipeline import marks
+from pipeline.marks import Marks
 from settings import Limits, Settings
 from telemetry import metrics
 
 Clock = Callable[[], Awaitable[datetime]]
 Sleep = Callable[[float], Awaitable[None]]
-REDIS_PATIENCE = 3.0  # seconds; the database is the memory, so waiting longer for a hint makes no sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,12 @@ def open_tools(settings: Settings, clock: Clock = database_clock, sleep: Sleep =
     """On the running loop."""
     google = settings.google
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256))
-    marks_client = marks_connection(settings.redis.url)
+    marks_client = marks.connection(settings.redis.url)
     refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observed)
     gmail = Gmail(session, google.gmail_api, observed, timeout=google.timeout)
-    marks = Marks(marks_client, settings.limits.mark)
-    tools = Tools(gmail, refresher, Vault(settings.keys), marks, clock, sleep, settings.limits, google.parallel_calls)
+    told = Marks(marks_client, settings.limits.mark)
+    tools = Tools(gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls)
     return Opened(tools, session, marks_client)
-
-
-def marks_connection(url: str) -> redis.asyncio.Redis:
-    return redis.asyncio.Redis.from_url(url, socket_timeout=REDIS_PATIENCE, socket_connect_timeout=REDIS_PATIENCE)
 
 
 def observed(method: str, status: int | str, seconds: float) -> None:

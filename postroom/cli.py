@@ -40,7 +40,7 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         from postroom.embedded import EmbeddedFault
-        from postroom.processes import CannotStart
+        from postroom.resources import CannotStart
 
         try:
             return command(*args, **kwargs)
@@ -247,7 +247,7 @@ def import_clients(
 def _in_database(work: Callable[[], Coroutine[Any, Any, R] | Awaitable[R]], *, migrating: bool = False) -> R:
     """Runs `work` with the database open; except to migrate, only on a schema that this version knows."""
     from models.database import Behind, close_pool, ensure_current, open_pool
-    from postroom.processes import FAULTS
+    from postroom.resources import FAULTS
 
     settings = located()
 

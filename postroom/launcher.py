@@ -14,7 +14,7 @@ import typer
 from postroom import local
 from postroom.embedded import EmbeddedFault, Postgres, Valkey, make_home, only_launcher
 from postroom.embedded.ports import free_port, http_ready, port_taken
-from postroom.processes import CannotStart
+from postroom.resources import CannotStart
 from postroom.role import Command
 from postroom.supervisor import MARK, Role, Step, Supervisor
 from postroom.terminal import Greeting
@@ -24,7 +24,10 @@ SERVERS, ROLES = 0, 1  # layers: the sandbox is a server too, or jobs that still
 
 
 def launch(settings: Settings, *, sample: bool) -> int:
-    """Until Ctrl-C; the exit code. `sample`: in demo mode, with the sample firm and its mails. Raises `CannotStart` and `EmbeddedFault` before anything runs."""
+    """Until Ctrl-C; the exit code. `sample`: in demo mode, with the sample firm and its mails.
+
+    Raises `CannotStart` and `EmbeddedFault` before anything runs.
+    """
     home = local.home_of(settings)
     make_home(home)
     with only_launcher(home):

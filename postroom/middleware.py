@@ -10,7 +10,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware.middleware import MiddlewareError
 
 from pipeline.tools import Opened, equip, open_tools
-from postroom.processes import CannotStart, metrics_endpoint, opened, wrong_with
+from postroom.resources import CannotStart, metrics_endpoint, opened, wrong_with
 from settings import Settings
 from telemetry import metrics
 from telemetry.endpoint import Endpoint

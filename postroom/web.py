@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from models.database import database_clock
-from pipeline.announce import Marks
-from postroom.processes import metrics_endpoint, opened, wrong_with
+from pipeline.marks import Marks
+from postroom.resources import metrics_endpoint, opened, wrong_with
 from settings import Settings
 from telemetry.endpoint import Checks
 from telemetry.logs import log

@@ -13,25 +13,17 @@ from models.database import close_pool, connection, database_clock, migrate, ope
 from tests.servers import Server, running_postgres, running_valkey
 
 _servers = ExitStack()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Before anything is imported: the jobs' broker reads its address when it is."""
-    valkey = _servers.enter_context(running_valkey())
-    os.environ |= {"REDIS__URL": valkey.url, "METRICS__BIND": "127.0.0.1:0"}
-    config.stash[VALKEY] = valkey
+_valkey = _servers.enter_context(running_valkey())  # before anything else is imported: the jobs' broker reads its address when it is
+os.environ |= {"REDIS__URL": _valkey.url, "METRICS__BIND": "127.0.0.1:0"}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     _servers.close()
 
 
-VALKEY = pytest.StashKey[Server]()
-
-
 @pytest.fixture(scope="session")
-def valkey_server(pytestconfig: pytest.Config) -> Server:
-    return pytestconfig.stash[VALKEY]
+def valkey_server() -> Server:
+    return _valkey
 
 
 @pytest.fixture

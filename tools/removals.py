@@ -7,8 +7,8 @@
         --- a/pipeline/announce.py …
 
 `python -m tools.removals [NAME …]` (or `make removals ARGS=…`) copies the checkout, makes sure that the cited tests pass there, then applies
-each patch alone and runs its test. Exit code 1 where a patch does not apply, cites a test that does not cite its scenario, or a test still
-passes.
+each patch alone and runs its test. Exit code 1 where a patch does not apply, cites a test that does not cite its scenario, or
+a test still passes.
 """
 
 import os

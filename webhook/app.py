@@ -5,7 +5,9 @@ from starlette.routing import Route
 
 from gmail.certs import Certs
 from models.mailboxes import Mailbox
-from pipeline.announce import Announcer, Marks, send_sync_jobs
+from pipeline.announce import Announcer
+from pipeline.jobs import send_sync_jobs
+from pipeline.marks import Marks
 from settings import Settings
 from webhook.addresses import Addresses
 from webhook.oidc import Verifier
