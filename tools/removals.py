@@ -6,7 +6,7 @@
         Why: the mark stays though the send failed, so Google's retry is answered 204 for a job that does not exist.
         --- a/pipeline/announce.py …
 
-`python -m tools.removals [NAME …]` (or `make removals ARGS=…`) copies the checkout, makes sure that the cited tests pass there, then applies
+`python -m tools.removals [NAME …]` (or `make removals ARGS=…`) copies the checkout, sees that the cited tests pass there, then applies
 each patch alone and runs its test. Exit code 1 where a patch does not apply, cites a test that does not cite its scenario, or
 a test still passes.
 """

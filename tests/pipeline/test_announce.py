@@ -310,7 +310,7 @@ class Storm:
         limits = stage.tools.limits.model_copy(update={"listing_gap": self.gap})
         gmail = Gmail(session, stage.sandbox.url, self._observed)
         self._tools = replace(stage.tools, gmail=gmail, sleep=self.time.sleep, limits=limits)
-        self._running = set[asyncio.Task[None]]()
+        self._running = set[asyncio.Task[object]]()
 
     def _observed(self, method: str, status: int | str, seconds: float) -> None:
         if method == "history.list":

@@ -210,7 +210,7 @@ def test_a_worker_comes_back_after_an_outage_with_its_delayed_jobs(
 ) -> None:
     monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.02)
     done: queue.Queue[int] = queue.Queue()
-    work = dramatiq.actor(done.put, actor_name="work", queue_name=JOBS, broker=broker)
+    work = dramatiq.actor(actor_name="work", queue_name=JOBS, broker=broker)(done.put)
     worker = dramatiq.Worker(broker, worker_timeout=20, worker_threads=2)
     worker.start()
     try:

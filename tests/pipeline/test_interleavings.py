@@ -266,7 +266,7 @@ class Gated(Marks):
 
     async def seen(self, mailbox: int) -> str | None:
         """Whose token the mark carries; empty if its job is queued, None if there is no mark."""
-        mark = await self._redis.get(f"postroom:told:{mailbox}")
+        mark: bytes | None = await self._redis.get(f"postroom:told:{mailbox}")  # type: ignore[assignment]
         return None if mark is None else self._place.meeting.tokens.get(mark.decode().partition(":")[0], "")
 
 
