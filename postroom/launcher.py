@@ -29,13 +29,24 @@ def launch(settings: Settings, *, sample: bool) -> int:
     Raises `CannotStart` and `EmbeddedFault` before anything runs.
     """
     home = local.home_of(settings)
+    if not home.exists():
+        refuse_taken_ports(settings)  # before anything is made; where there is a home, a run of ours may hold them, and the lock says so
     make_home(home)
     with only_launcher(home):
+        refuse_taken_ports(settings)
         machine = Machine(settings, home, sample)
         try:
             return asyncio.run(machine.supervisor().run())
         finally:
             local.forget(home)
+
+
+def refuse_taken_ports(settings: Settings) -> None:
+    """Raises `CannotStart`."""
+    for name in ("webhook", "portal"):
+        bind = getattr(settings, name).bind
+        if port_taken(bind):
+            raise CannotStart(f"{bind} is taken by another program: stop that, or set {name}.bind and app.base_url to a free address.")
 
 
 @dataclass
@@ -53,7 +64,6 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.environment["APP__DATA_DIR"] = str(self.home)
-        self._refuse_taken_ports()
         if not self.settings.database.url:
             self._serve_postgres()
         if not self.settings.redis.url:
@@ -67,12 +77,6 @@ class Machine:
         greeting = Greeting(self.settings, self.home, self.sandbox, sample=self.sample)
         steps = [Step("migrate", self._migrate, after=SERVERS)]
         return Supervisor(self.roles, self.run_id, steps=steps, on_up=greeting.go, say=typer.echo)
-
-    def _refuse_taken_ports(self) -> None:
-        for name in ("webhook", "portal"):
-            bind = getattr(self.settings, name).bind
-            if port_taken(bind):
-                raise CannotStart(f"{bind} is taken by another program: stop that, or set {name}.bind and app.base_url to a free address.")
 
     def _serve_postgres(self) -> None:
         server = Postgres(self.home, settings={"cluster_name": f"{MARK}={self.run_id}"})
