@@ -228,6 +228,8 @@ def _in_words(fault: ErrorDetails) -> str:
             return f"{place} is not a setting of Postroom: look for its right name in settings.toml, or remove it."
         case "missing":
             return f"{place} is missing: settings.toml in the checkout shows every key with a safe value; copy the line from there."
+        case kind if kind.startswith("time_delta"):
+            return f"{place} cannot be used: write a number of seconds, like 600."
         case _:
             return f"{place} cannot be used: {fault['msg']}."
 
@@ -253,6 +255,13 @@ def _refused(settings: Settings) -> list[str]:
         bind_address(bind)
     urls = {"database.url": settings.database.url, "redis.url": settings.redis.url}
     wrong += [f"{name} is no address: write it as settings.toml shows it." for name, url in urls.items() if url and not _is_url(url, name)]
+    pages = {"app.base_url": settings.app.base_url, "push.certs_url": settings.push.certs_url}
+    pages |= {f"google.{key}": getattr(settings.google, key) for key in GOOGLE}
+    wrong += [
+        f"{name} is no address: write it with its scheme, like https://mail.example.com."
+        for name, url in pages.items()
+        if (url or name == "app.base_url") and _no_address(url)
+    ]
     if settings.demo:
         return wrong
     if not settings.app.secret_keys:
@@ -264,10 +273,11 @@ def _refused(settings: Settings) -> list[str]:
             wrong.append(f"google.{key} is missing: production needs that of your own OAuth client in Google Cloud.")
     if not settings.push.project:
         wrong.append("push.project is missing: name the Google Cloud project that your OAuth client belongs to.")
-    urls = {"app.base_url": settings.app.base_url, "push.certs_url": settings.push.certs_url} | {
-        f"google.{key}": getattr(settings.google, key) for key in GOOGLE
-    }
-    wrong += [f"{name} is plain http: production speaks https, or http on loopback only." for name, url in urls.items() if _plain(url)]
+    wrong += [
+        f"{name} is plain http: production speaks https, or http on loopback only."
+        for name, url in pages.items()
+        if not _no_address(url) and _plain(url)
+    ]
     return wrong
 
 
@@ -277,6 +287,14 @@ def _is_url(url: str, name: str) -> bool:
         return place.scheme in SCHEMES[name] and bool(place.port or place.hostname or place.path)
     except ValueError:  # a port that is no number, a bracket that is not closed
         return False
+
+
+def _no_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return address.scheme not in ("http", "https") or not address.hostname
+    except ValueError:
+        return True
 
 
 def _plain(url: str) -> bool:

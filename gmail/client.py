@@ -155,7 +155,9 @@ class GmailMailbox:
             return history_page_of(await self._call(request))
         except (RateLimited, TokenRefused):
             raise
-        except TryAgain:
+        except TryAgain as trouble:
+            if trouble.because == "timeout":  # that was long enough
+                raise
             return history_page_of(await self._call(request))
 
     async def headers(self, message_id: str) -> Headers:

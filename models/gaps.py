@@ -48,7 +48,8 @@ async def rebaseline(mailbox: Held, baseline: int, since: datetime, until: datet
             # Ids that went back begin anew: what was seen under higher ones must not hide what comes.
             await held.execute(
                 """
-                UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2), view_history_id = least(view_history_id, $2)
+                UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2),
+                view_history_id = CASE WHEN view_history_id > $2 THEN $2 ELSE view_history_id END
                 WHERE mailbox_id = $1 AND greatest(seen_history_id, view_history_id) > $2
                 """,
                 mailbox.id,

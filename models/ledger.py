@@ -211,7 +211,7 @@ async def witness(mailbox_id: int) -> str | None:
         return await held.fetchval(  # type: ignore[no-any-return]
             """
             SELECT gmail_id FROM ledger_entry WHERE mailbox_id = $1 AND owed_at IS NULL AND outcome IN ('filed', 'skipped')
-            ORDER BY id DESC LIMIT 1
+            ORDER BY gmail_id DESC LIMIT 1
             """,
             mailbox_id,
         )

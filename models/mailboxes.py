@@ -192,26 +192,32 @@ async def lapse(mailbox_id: int, epoch: int, because: str, now: datetime) -> boo
     )
 
 
-async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime) -> Held | NotTaken:
-    """Takes the lease if nobody has it: a compare-and-set on the row. `owner` is this run's own."""
+async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime, *, backing_off: bool = False) -> Held | NotTaken:
+    """Takes the lease if nobody has it: a compare-and-set on the row. `owner` is this run's own.
+
+    `backing_off`: not while a mailbox whose runs failed waits for its next attempt.
+    """
     async with connection() as held:
         row = await held.fetchrow(
             """
             UPDATE mailbox m SET lease_owner = $2, lease_until = $3 WHERE id = $1 AND state = 'connected'
             AND (SELECT provider FROM firm f WHERE f.id = m.firm_id) = 'google'
             AND (lease_until IS NULL OR lease_until <= $4) AND (cool_down_until IS NULL OR cool_down_until <= $4)
+            AND (NOT $5 OR failures = 0 OR next_attempt_at IS NULL OR next_attempt_at <= $4)
             RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures
             """,
             mailbox_id,
             owner,
             now + lease,
             now,
+            backing_off,
         )
         if row is None:
             state = await held.fetchrow(
-                "SELECT m.state, f.provider, m.cool_down_until FROM mailbox m JOIN firm f ON f.id = m.firm_id WHERE m.id = $1", mailbox_id
+                "SELECT state, provider, cool_down_until, lease_until FROM mailbox m JOIN firm f ON f.id = firm_id WHERE m.id = $1",
+                mailbox_id,
             )
-            return NotTaken(_why_not(state, now))
+            return NotTaken(_why_not(state, now, backing_off))
     cursor, head = int(row["cursor"]), None if row["head"] is None else int(row["head"])
     return Held(
         mailbox_id,
@@ -269,16 +275,17 @@ async def release(
     *,
     failed: bool = False,
     listed: bool = True,
+    handed_on: bool = False,
 ) -> None:
     """Gives the lease back, if it is still ours, and notes when something is owed next: at `again_at`, when the ledger owes a look, or
     when the cursor's candidate is `settle` old, whichever comes first. A run that failed waits for `again_at`, so that nothing hammers;
-    one that did not list settles no listing that is owed."""
+    one that did not list settles no listing that is owed; what is handed on to another job is owed at `again_at`, should that be lost."""
     async with connection() as held:
         await held.execute(
             """
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until),
             failures = CASE WHEN $7 THEN least(m.failures + 1, 100) WHEN $8 THEN 0 ELSE m.failures END,
-            next_attempt_at = CASE WHEN $7 OR $5 IS NOT NULL THEN $4
+            next_attempt_at = CASE WHEN $7 OR $9 OR $5 IS NOT NULL THEN $4
             ELSE least($4, m.head_at + $6, CASE WHEN NOT $8 THEN m.next_attempt_at END,
             (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
             WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)) END
@@ -292,6 +299,7 @@ async def release(
             settle,
             failed,
             listed,
+            handed_on,
         )
 
 
@@ -299,9 +307,10 @@ async def pushed(mailbox: Held, now: datetime) -> None:
     await Mailbox.filter(id=mailbox.id).update(last_push_at=now)
 
 
-def _why_not(row: Connection, now: datetime) -> Literal["held", "cooling", "not connected", "unknown"]:
+def _why_not(row: Connection, now: datetime, backing_off: bool) -> Literal["held", "cooling", "not connected", "unknown"]:
     if row is None:
         return "unknown"
     if row["state"] != "connected" or row["provider"] != "google":
         return "not connected"
-    return "cooling" if row["cool_down_until"] and row["cool_down_until"] > now else "held"
+    cooling = row["cool_down_until"] and row["cool_down_until"] > now
+    return "cooling" if cooling or (backing_off and not (row["lease_until"] and row["lease_until"] > now)) else "held"

@@ -13,7 +13,7 @@ from gmail.client import Gmail, GmailMailbox
 from gmail.errors import GmailTrouble, OnlyOneWatch
 from gmail.oauth import Grant, OAuthClient
 from gmail.tokens import AccessToken
-from gmail.vault import Vault
+from gmail.vault import Vault, VaultTrouble
 from models import mailboxes
 from models.address import key_of
 from models.firms import User
@@ -93,9 +93,9 @@ class Connections:
     async def disconnect(self, mailbox: Mailbox) -> None:
         """Watch stopped and grant revoked while the token lives, unless another firm holds the same Google account; tokens erased."""
         shared = await Mailbox.filter(google_sub=mailbox.google_sub, state="connected").exclude(id=mailbox.id).exists()
-        refresh_token = mailbox.refresh_token and self.vault.open(mailbox.refresh_token)
-        if mailbox.access_token and not shared:
-            access = JustGranted(AccessToken(self.vault.open(mailbox.access_token), mailbox.access_expires_at or await self.clock()))
+        refresh_token, access_token = self._opened(mailbox.refresh_token), self._opened(mailbox.access_token)
+        if access_token and not shared:
+            access = JustGranted(AccessToken(access_token, mailbox.access_expires_at or await self.clock()))
             with contextlib.suppress(GmailTrouble):  # pushes for it are answered with 204 and counted, until the watch ends by itself
                 await self.gmail.mailbox(access, parallel=1).stop()
         await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
@@ -103,6 +103,14 @@ class Connections:
             with contextlib.suppress(GmailTrouble):
                 await self.oauth.revoke(refresh_token)
         log.info("disconnected", mailbox=mailbox.id)
+
+    def _opened(self, sealed: str | None) -> str | None:
+        """A token whose key is lost must not keep anybody connected."""
+        try:
+            return self.vault.open(sealed) if sealed else None
+        except VaultTrouble as lost:
+            fault("token unreadable", lost)
+            return None
 
     async def _watch(self, mailbox_id: int, google: GmailMailbox) -> None:
         """The history id that Google answers is its head, no cursor: it is not kept."""

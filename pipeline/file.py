@@ -28,6 +28,7 @@ from telemetry import metrics
 from telemetry.logs import fault
 
 Answer = TypeVar("Answer")
+NO_ANSWER = frozenset({"timeout", "network"})
 # What the database says of data, not of itself (SQLSTATE classes 22, 23 and 54): only this may be a message's own fault.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
 
@@ -54,7 +55,7 @@ async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
             return Tally(looked, filed, more=True)
         rules = rules or FirmRules(await User.login_keys(held.firm_id), (await Firm.get(id=held.firm_id)).file_all_sent)
         patience = verdicts.Patience(tools.limits.first_missing, tools.limits.retry, now)
-        this = Batch(held, gmail, rules, patience, tools.limits.tries)
+        this = Batch(held, gmail, rules, patience, tools.limits.tries, asyncio.Semaphore(tools.parallel))
         looked, filed = looked + len(batch), filed + await this.go(batch)
     return Tally(looked, filed, more=False)
 
@@ -68,6 +69,9 @@ class Batch:
     rules: FirmRules
     patience: verdicts.Patience
     most_tries: int
+    slots: asyncio.Semaphore  # as many as are asked for at once
+    answered: bool = False
+    silent: bool = False
     settled: list[Verdict] = field(default_factory=list)
     emails: list[tuple[Settled, NewEmail]] = field(default_factory=list)
     trouble: GmailTrouble | None = None  # concerns the whole mailbox: told after what could be read is filed
@@ -90,7 +94,7 @@ class Batch:
 
         A message that fails is to blame itself only where Gmail shows another one: `shown` says that it has just done so.
         """
-        answers = await asyncio.gather(*(call(entry) for entry in owed), return_exceptions=True)
+        answers = await asyncio.gather(*(self.ask(entry, call) for entry in owed), return_exceptions=True)
         its_own = shown or not all(isinstance(answer, TryAgain) for answer in answers)
         if not its_own and not any(isinstance(answer, RateLimited | TokenRefused) for answer in answers):  # who is throttled asks no more
             its_own = await self.shows_another()
@@ -114,6 +118,19 @@ class Batch:
                 case _:
                     read.append((entry, answer))
         return read
+
+    async def ask(self, entry: Owed, call: Callable[[Owed], Awaitable[Answer]]) -> Answer:
+        """Where Google does not answer at all, the rest of the batch is not asked for: each would wait for as long."""
+        async with self.slots:
+            if self.silent:
+                raise TryAgain("timeout")
+            try:
+                answer = await call(entry)
+            except TryAgain as trouble:
+                self.silent = self.silent or (trouble.because in NO_ANSWER and not self.answered)
+                raise
+            self.answered = True
+            return answer
 
     async def shows_another(self) -> bool:
         """Everything failed: is it Gmail, or what was asked for? A message that it showed us before is the witness."""

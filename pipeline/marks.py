@@ -50,6 +50,11 @@ for i = 2, #ARGV do
   end
 end
 """
+# A job that died before it looked: the mark stays for whoever is looking, and the next push sends a job again.
+DISTRUST = """
+local mark = redis.call('GET', KEYS[1])
+if mark and string.sub(mark, 1, 1) == ':' then redis.call('SET', KEYS[1], 'lost' .. mark, 'KEEPTTL') end
+"""
 
 
 def connection(url: str) -> redis.asyncio.Redis:
@@ -60,7 +65,7 @@ def connection(url: str) -> redis.asyncio.Redis:
 class Marks:
     def __init__(self, client: redis.asyncio.Redis, expire: timedelta, namespace: str = "postroom:told:") -> None:
         self._client, self._expire, self._keys = client, int(expire / timedelta(milliseconds=1)), [namespace]
-        self._tell, self._queued = client.register_script(TELL), client.register_script(QUEUED)
+        self._tell, self._queued, self._distrust = (client.register_script(script) for script in (TELL, QUEUED, DISTRUST))
 
     async def tell(self, token: str, told: Mapping[int, int]) -> list[int]:
         """Marks mailboxes (id → history id); returns those for which a job must be sent."""
@@ -74,6 +79,10 @@ class Marks:
         """Takes the mark away: what it told is now ours to look at. Returns the highest history id that was pushed."""
         mark: Any = await self._client.getdel(f"{self._keys[0]}{mailbox}")
         return None if mark is None else int(mark.rpartition(b":")[2])
+
+    async def distrust(self, mailbox: int) -> None:
+        """Its job will not come."""
+        await self._distrust([f"{self._keys[0]}{mailbox}"])
 
     async def told(self, mailbox: int) -> bool:
         return bool(await self._client.exists(f"{self._keys[0]}{mailbox}"))

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
@@ -20,7 +20,7 @@ from models import mailboxes
 from models.ledger import Finder, retry_delay
 from models.mailboxes import Held, LeaseLost, NotTaken
 from pipeline.discover import discover
-from pipeline.file import Tally, file_owed
+from pipeline.file import NO_ANSWER, Tally, file_owed
 from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import fault, log
@@ -29,6 +29,8 @@ MARK_IS_YOUNG = 0.5  # of its life: a push job that is younger and finds no mark
 
 
 Rest = Literal["backlog", "news"]  # messages still owed, or told of news again and again
+STAYS_MARKED = ("held", "cooling", "lost", "failed", "rate limited")  # somebody else, or a later run, looks at the mark
+LONGEST_BACK_OFF = timedelta(minutes=5)  # of a mailbox whose runs fail: so long may its mail wait once the trouble is over
 NOTHING = Tally(0, 0, more=False)
 
 
@@ -70,7 +72,7 @@ async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
         return await _rounds(mailbox_id, trigger, tools)
     except BaseException:
         with contextlib.suppress(Exception):
-            await tools.marks.take(mailbox_id)  # nobody comes for it now: the next push must send a job
+            await tools.marks.distrust(mailbox_id)
         raise
 
 
@@ -85,7 +87,7 @@ async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | Non
                      ms=round((time.perf_counter() - started) * 1000, 1))  # fmt: skip
         if run.tally.filed and trigger.told_at:
             metrics.PUSH_TO_FILED.observe(max(0.0, time.time() - trigger.told_at))
-        if run.outcome in ("held", "cooling", "lost"):
+        if run.outcome in STAYS_MARKED:
             return None
         told = await tools.marks.told(mailbox_id)
         if run.tally.more or (told and await tools.clock() >= until):
@@ -97,7 +99,9 @@ async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | Non
 
 async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
     """One turn under the lease, which is given back however it ends."""
-    held = await mailboxes.take(mailbox_id, secrets.token_hex(8), tools.limits.lease, await tools.clock())
+    held = await mailboxes.take(
+        mailbox_id, secrets.token_hex(8), tools.limits.lease, await tools.clock(), backing_off=trigger.kind == "push"
+    )
     if isinstance(held, NotTaken):
         if held.because in ("not connected", "unknown"):
             await tools.marks.take(mailbox_id)  # nobody will come for it
@@ -105,8 +109,8 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
     try:
         async with _keeping(held, tools):
             run = await _look_and_file(held, trigger, tools)
-        again_at = await tools.clock() if run.tally.more else run.again_at
-        await mailboxes.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale")
+        again_at = await tools.clock() + tools.limits.mark if run.tally.more else run.again_at
+        await mailboxes.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale", handed_on=run.tally.more)
         return run
     except LeaseLost:
         await mailboxes.release(held, tools.limits.settle)  # nothing to give back, unless a commit's answer was lost: then it is still ours
@@ -135,8 +139,9 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
         new = await discover(held, gmail, found_by, tools)
     except RateLimited:
         raise
-    except TryAgain:
-        await file_owed(held, gmail, tools)  # what earlier pages and runs have found does not wait for a listing that ends
+    except TryAgain as trouble:
+        if trouble.because not in NO_ANSWER:  # what earlier pages and runs have found does not wait for a listing that ends
+            await file_owed(held, gmail, tools)
         raise
     # Gmail told of more than it shows yet: it is asked once more, soon.
     again_at = asked_at + tools.limits.first_missing if told is not None and told > new.head else None
@@ -145,7 +150,7 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
 
 def _is_stale(held: Held, told: int | None, trigger: Trigger, tools: Tools) -> bool:
     """Nothing new to ask Gmail for: the push tells of what lies behind the cursor, or another run took its mark and has listed since."""
-    if trigger.kind != "push":
+    if trigger.kind != "push" or held.failures:
         return False
     if told is not None:
         return told <= held.cursor
@@ -199,6 +204,6 @@ async def _cope(held: Held, trouble: GmailTrouble, tools: Tools) -> str:
 
 
 async def _try_later(held: Held, tools: Tools) -> None:
-    """Each failed run in a row waits twice as long, an hour at most; the sweep looks every interval anyway."""
-    now: datetime = await tools.clock()
-    await mailboxes.release(held, tools.limits.settle, again_at=now + retry_delay(held.failures, tools.limits.retry), failed=True)
+    """Each failed run in a row waits twice as long; the pushes meanwhile wait for it. The sweep looks every interval anyway."""
+    wait = min(retry_delay(held.failures, tools.limits.retry), LONGEST_BACK_OFF)
+    await mailboxes.release(held, tools.limits.settle, again_at=await tools.clock() + wait, failed=True)

@@ -45,7 +45,7 @@ class Words:
 
 WORDS: dict[type[Refusal], Words] = {
     NotHere: Words("There is nothing here", "The address may have been mistyped, or what it showed is gone or was never yours to see."),
-    AdminsOnly: Words("This page is for admins", "Ask an admin of your firm to change it, or to make you an admin."),
+    AdminsOnly: Words("This page is for admins", "Ask an admin of your firm to change it."),
     StaleForm: Words("That form has grown old", "Nothing was changed. Go back, load the page again, and press the button once more."),
     Unreadable: Words("That could not be read", "Nothing was changed. Go back, load the page again, and try once more."),
 }

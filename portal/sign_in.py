@@ -19,7 +19,7 @@ async def show(visit: Visit) -> Response:
     link = await SignInLink.usable(_token(visit), visit.now)
     if link is None:
         return _spent(visit)
-    if not link.mailed:
+    if not link.mailed and visit.request.method == "GET":  # a HEAD is a look from outside
         return await _signed_in(visit, visit.request.query_params.get("next", "/"))
     page = visit.render("sign_in.html", link="usable", next=safe_next(visit.request.query_params.get("next", "/")))
     # Under no-referrer browsers post a form without saying where it stood, and older ones say nothing else that `same_origin` could read.

@@ -46,7 +46,9 @@ def refuse_taken_ports(settings: Settings) -> None:
     for name in ("webhook", "portal"):
         bind = getattr(settings, name).bind
         if port_taken(bind):
-            raise CannotStart(f"{bind} is taken by another program: stop that, or set {name}.bind and app.base_url to a free address.")
+            raise CannotStart(
+                f"{bind} is taken by another program: stop that, or set WEBHOOK__BIND, PORTAL__BIND and APP__BASE_URL to a free address."
+            )
 
 
 @dataclass

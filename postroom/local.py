@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import settings
-from postroom.embedded import default_home, write_private
+from postroom.embedded import AlreadyRunning, default_home, only_launcher, write_private
 from settings import CHECKOUT, Misconfigured, Settings
 
 FILE = "running.json"
@@ -31,8 +31,9 @@ def located() -> Settings:
     configured = settings.load()
     if configured.database.url and configured.redis.url:
         return configured
-    noted = home_of(configured) / FILE
-    if not noted.is_file():
+    home = home_of(configured)
+    noted = home / FILE
+    if not noted.is_file() or not _runs(home):
         raise Misconfigured(
             "No database is set and none runs here: start `make run` (or `postroom run`) in another terminal, "
             "or set database.url and redis.url."
@@ -41,3 +42,12 @@ def located() -> Settings:
         os.environ.setdefault(name, value)
     settings.load.cache_clear()
     return settings.load()
+
+
+def _runs(home: Path) -> bool:
+    """Whether the launcher that left the note still lives: one that was killed could not take it away."""
+    try:
+        with only_launcher(home):
+            return False
+    except AlreadyRunning:
+        return True

@@ -8,6 +8,7 @@ import threading
 from models.database import database_clock
 from postroom.resources import CannotStart, metrics_endpoint, opened, wrong_with
 from settings import Settings, bind_address
+from telemetry import metrics
 from telemetry.logs import log
 
 BACKGROUND = ("sweep", "bulk")
@@ -52,6 +53,7 @@ def reconcile(settings: Settings) -> None:
 async def _reconcile(settings: Settings) -> None:
     from reconcile.clock import run
 
+    metrics.tell_sweep()
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)

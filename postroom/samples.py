@@ -81,7 +81,7 @@ class Sample:
         script = json.loads((FOLDER / "mails.json").read_text())
         for number in itertools.count(self._position()):
             await asyncio.sleep(BETWEEN if number % len(script) else BETWEEN / 2)
-            mail = scripted(script[number % len(script)], number, time.time())
+            mail = scripted(script[number % len(script)], number, number // len(script), time.time())
             async with self._session.post(
                 f"{self._sandbox}/sandbox/mail", params={"mailbox": mail.mailbox}, data=mail.raw, headers={"content-type": "message/rfc822"}
             ) as answer:
@@ -109,13 +109,15 @@ class Sample:
             await newcomer.connect(user.email)
 
 
-def scripted(line: dict[str, str], number: int, at: float) -> Scripted:
-    """A line of the script as bytes, with an id and a date of its own."""
+def scripted(line: dict[str, str], number: int, round_: int, at: float) -> Scripted:
+    """A line of the script as bytes, with an id and a date of its own; in later rounds its subject says which one it is."""
+    subject = line["subject"] if round_ == 0 else f"{line['subject']} (no. {round_ + 1})"
     mail = EmailMessage()
-    for header in ("From", "To", "Cc", "Subject"):
+    mail["Subject"] = subject
+    for header in ("From", "To", "Cc"):
         if header.lower() in line:
             mail[header] = line[header.lower()]
     mail["Date"] = formatdate(at)
     mail["Message-ID"] = f"<sample-{number}-{int(at)}@{re.sub('[^a-z.]', '', line['from'].rpartition('@')[2])}>"
     mail.set_content(line["text"])
-    return Scripted(line["mailbox"], mail.as_bytes(), line["subject"])
+    return Scripted(line["mailbox"], mail.as_bytes(), subject)

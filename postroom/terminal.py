@@ -33,6 +33,7 @@ class Greeting:
                     people = await sample.prepare()
                     self._greet(base, people)
                     await sample.play(self._say_delivered)
+                console.print("[dim]That was the sample's mail. Send more from the simulated Google's page.[/]")
             else:
                 console.print(f"[bold]Postroom is up:[/] open {base}. A sign-in link: postroom user sign-in-link ADDRESS")
             await following
@@ -79,7 +80,7 @@ def _tell(event: dict[str, object]) -> None:
         case {"event": "sync", "filed": int(filed), "mailbox": mailbox, "trigger": trigger, "ms": ms} if filed:
             console.print(f"[green]filed [/] {filed} from mailbox {mailbox} [dim]({trigger}, {ms} ms)[/]")
         case {"event": "sync", "looked": int(looked), "filed": 0, "mailbox": mailbox} if looked:
-            console.print(f"[dim]passed {looked} from mailbox {mailbox}: no client's[/]")
+            console.print(f"[dim]looked at {looked} from mailbox {mailbox}: nothing new to file[/]")
         case {"level": "error" | "warning", "event": what, **facts}:
             console.print(
                 f"[yellow]{what}[/] [dim]{facts.get('error', '')} {facts.get('word', '') or ''} mailbox={facts.get('mailbox', '-')}[/]"

@@ -62,8 +62,8 @@ def _without_content(_logger: Any, _method: str, event: MutableMapping[str, Any]
 
 
 def _library_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A library's own line: which library and how bad; its text may hold content, so only its template is kept."""
+    """A library's own line: which library and how bad; its text may hold content, so only a template is kept."""
     record: logging.LogRecord = event.pop("_record")
     event.pop("_from_structlog", None)
-    event.update(event=record.msg if isinstance(record.msg, str) else type(record.msg).__name__, library=record.name)
+    event.update(event=record.msg if isinstance(record.msg, str) and record.args else "a library warns", library=record.name)
     return event

@@ -18,7 +18,9 @@ class EmbeddedFault(Exception):
 
 class AlreadyRunning(EmbeddedFault):
     def __init__(self, home: Path) -> None:
-        super().__init__(f"Postroom is already running in {home}.")
+        super().__init__(
+            f"Postroom is already running in {home}: stop it there with Ctrl-C, or give this one a folder of its own (APP__DATA_DIR)."
+        )
         self.home = home
 
 

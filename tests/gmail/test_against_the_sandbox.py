@@ -126,7 +126,6 @@ async def test_labels_and_deletions_are_changes(sandbox: SandboxServer, eva: Gma
 
 
 async def test_history_runs_out(sandbox: SandboxServer, eva: GmailMailbox) -> None:
-    """Scenario 25."""
     since = (await eva.profile()).history_id
     await sandbox.aio.fault("history_expired", mailbox=EVA)
     with pytest.raises(HistoryExpired):
@@ -134,7 +133,6 @@ async def test_history_runs_out(sandbox: SandboxServer, eva: GmailMailbox) -> No
 
 
 async def test_a_watch_is_set_and_what_stands_in_its_way_is_told(eva: GmailMailbox) -> None:
-    """Scenario 78."""
     watch = await eva.watch(TOPIC)
     assert watch.expires_at > now()
     with pytest.raises(OnlyOneWatch):
@@ -157,7 +155,7 @@ async def test_a_watch_is_set_and_what_stands_in_its_way_is_told(eva: GmailMailb
     ],
 )
 async def test_refusals_are_understood(sandbox: SandboxServer, eva: GmailMailbox, fault: dict[str, object], error: type[Exception]) -> None:
-    """Scenarios 103, 104."""
+    """Scenario 104."""
     await sandbox.aio.fault("status", method="getProfile", mailbox=EVA, **fault)
     with pytest.raises(error):
         await eva.profile()
@@ -171,7 +169,6 @@ async def test_an_access_token_that_dies_on_the_way_is_renewed(sandbox: SandboxS
 
 
 async def test_a_person_who_takes_access_away_has_revoked_it(sandbox: SandboxServer, eva: GmailMailbox) -> None:
-    """Scenario 87."""
     await eva.profile()
     await sandbox.aio.revoke(EVA)
     with pytest.raises(AccessRevoked, match="invalid_grant"):

@@ -86,7 +86,9 @@ async def test_known_keys_survive_an_outage_and_without_any_it_is_said(google: G
         await certs.keys("one")
     for _ in range(3):
         assert await certs.keys("one") == {"one": ONE}
+        assert await certs.keys("unknown") == {"one": ONE}, "waits for the renewal, which fails"
         clock.now += 10_000
+    assert len(google.asked) == 4
 
 
 async def test_nobody_at_home_is_said(session: aiohttp.ClientSession) -> None:

@@ -76,7 +76,7 @@ def classified(status: int, body: object = b"", method: str = "messages.get", **
     ],
 )  # fmt: skip
 def test_each_refusal_says_what_to_do(status: int, body: object, method: str, becomes: type[GmailTrouble], attribute: str | None) -> None:
-    """Scenarios 25, 27, 78, 79, 104."""
+    """Scenarios 79, 104."""
     error = classified(status, body, method)
     assert type(error) is becomes
     if attribute is not None:
@@ -103,7 +103,6 @@ def test_each_refusal_says_what_to_do(status: int, body: object, method: str, be
     ],
 )  # fmt: skip
 def test_quota_refusals_say_until_when_and_for_whom(status: int, body: object, headers: dict[str, str], of: str, seconds: int) -> None:
-    """Scenarios 103, 105."""
     error = classified(status, body, **headers)
     assert isinstance(error, RateLimited)
     assert (error.of, error.until - NOON) == (of, timedelta(seconds=seconds))

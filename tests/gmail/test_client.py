@@ -99,7 +99,6 @@ async def test_a_failing_page_ends_the_walk_after_those_before_it(google: Google
     ],
 )
 async def test_history_that_cannot_be_read_says_why(google: Google, mailbox: GmailMailbox, reply: Reply, error: type[Exception]) -> None:
-    """Scenarios 25, 27."""
     google.answers(reply)
     with pytest.raises(error) as raised:
         [page async for page in mailbox.history(70)]
@@ -220,7 +219,6 @@ async def test_a_second_refusal_is_classified(
 
 
 async def test_quota_and_its_end_are_told(google: Google, mailbox: GmailMailbox) -> None:
-    """Scenario 103."""
     text = "User-rate limit exceeded.  Retry after 2026-11-23T12:00:09.000Z"
     google.answers(Reply(403, refusal(403, "rateLimitExceeded", text)), Reply(429, b"", {"Retry-After": "5"}))
     for seconds in (9, 5):

@@ -114,7 +114,6 @@ async def test_an_unticked_box_is_named(google: Google, client: OAuthClient) -> 
     ],
 )
 async def test_a_code_that_is_not_taken_says_why(google: Google, client: OAuthClient, reply: Reply, error: type[GmailTrouble]) -> None:
-    """Scenario 90."""
     google.answers(reply)
     with pytest.raises(error) as raised:
         await client.exchange("4/code", "v", BACK, "n-1")

@@ -5,7 +5,6 @@ from gmail.refusals import token_trouble
 
 
 def test_an_end_of_session_is_told_apart_from_a_dead_grant() -> None:
-    """Scenario 88."""
     for answer in ({"error": "invalid_grant", "error_subtype": "invalid_rapt"}, {"error": "rapt_required"}):
         trouble = token_trouble(answer)
         assert isinstance(trouble, AccessRevoked)

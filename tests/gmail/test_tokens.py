@@ -66,7 +66,7 @@ async def test_a_refresh_brings_a_token_and_its_end_in_utc_and_asks_for_no_scope
 async def test_only_a_clear_word_of_googles_ends_a_grant(
     google: Google, refresher: Refresher, reply: Reply, error: type[GmailTrouble], because: str
 ) -> None:
-    """Scenarios 87, 88, 89, 90, 99."""
+    """Scenario 89."""
     google.answers(reply)
     with pytest.raises(error) as raised:
         await refresher.refresh("1//sample")
@@ -85,7 +85,6 @@ async def test_no_answer_is_tried_again(google: Google) -> None:
 
 
 async def test_a_deployment_without_a_client_is_the_operators_fault(google: Google) -> None:
-    """Scenario 90."""
     refresher = Refresher(f"{google.url}/token", "client", "")
     with pytest.raises(OperatorFault):
         await refresher.refresh("1//sample")

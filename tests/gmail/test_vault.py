@@ -16,7 +16,6 @@ def test_what_is_sealed_opens_again_and_shows_nothing() -> None:
 
 
 def test_after_a_rotation_old_seals_open_and_are_told_from_new_ones() -> None:
-    """Scenario 102."""
     sealed = Vault([OLD]).seal("token")
     rotated = Vault([NEW, OLD])
     assert rotated.open(sealed) == "token"
@@ -26,7 +25,6 @@ def test_after_a_rotation_old_seals_open_and_are_told_from_new_ones() -> None:
 
 
 def test_a_wrong_key_is_loud_and_names_the_key_that_is_missing() -> None:
-    """Scenario 102."""
     sealed = Vault([OLD]).seal("token")
     with pytest.raises(WrongKey, match=r"app\.secret_keys") as wrong:
         Vault([NEW]).open(sealed)
@@ -42,7 +40,6 @@ def test_a_changed_seal_is_not_opened(broken: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "token", "ya29.sample", ":::", "k1"])
 def test_plain_text_is_never_handed_back_as_if_opened(text: str) -> None:
-    """Scenario 102."""
     with pytest.raises(Tampered):
         Vault([NEW]).open(text)
 

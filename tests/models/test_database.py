@@ -1,6 +1,7 @@
 """The one way to open a transaction: whole or not at all, again after what passes, and no connection is ever leaked."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -103,14 +104,26 @@ async def test_an_error_of_our_own_rolls_back_and_is_not_tried_again(whole_pool)
     assert await Firm.all().count() == 0
 
 
-async def test_a_server_that_dropped_every_connection_is_met_with_new_ones(whole_pool):
-    async with connection() as held:
-        await held.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+async def test_connections_that_were_dropped_behind_our_back_are_replaced(whole_pool, postgres):
+    """BEGIN is the first to notice: it must not take its connection along."""
+    for _ in range(3):
+        drop_every_connection(postgres.url)
+        assert set(await asyncio.gather(*(transaction(lambda held: held.fetchval("SELECT 1")) for _ in range(10)))) == {1}
+
+
+def drop_every_connection(url: str) -> None:
+    """The loop stands still meanwhile: its pool cannot have heard of it."""
+
+    async def drop() -> None:
+        operator = await asyncpg.connect(url)
+        await operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
         )
-    work = Attempts("", 0)
-    await asyncio.gather(*(transaction(lambda held: held.fetchval("SELECT 1")) for _ in range(20)))
-    assert await transaction(work) == "done"
+        await operator.close()
+
+    thread = threading.Thread(target=asyncio.run, args=[drop()])
+    thread.start()
+    thread.join()
 
 
 async def test_a_long_wait_is_ended_by_the_server_and_not_by_us(whole_pool):

@@ -113,7 +113,6 @@ async def test_the_cursor_trails_two_minutes_behind_the_heads_of_complete_runs(d
 
 
 async def test_expired_history_opens_a_gap_and_moves_the_cursor_in_one_transaction(mailbox, now):
-    """Scenario 25."""
     await a_run(mailbox, 1100, now)
     run: Held = await held(mailbox, now)
     since, until = run.history_at - timedelta(days=2), now + timedelta(minutes=5)
@@ -125,7 +124,7 @@ async def test_expired_history_opens_a_gap_and_moves_the_cursor_in_one_transacti
 
 
 async def test_ids_that_went_back_hide_nothing_that_comes(mailbox, now):
-    """Scenario 27. The baseline is lower than what was seen: the same message, changed under a lower id, is owed a look again."""
+    """The baseline is lower than what was seen: the same message, changed under a lower id, is owed a look again."""
     await a_run(mailbox, 1100, now, A_MAIL)
     await LedgerEntry.all().update(owed_at=None, outcome="skipped", view_history_id=1050)
     await rebaseline(await held(mailbox, now), 10, now, now, "invalid cursor", now)

@@ -77,7 +77,7 @@ async def test_a_write_under_a_lost_lease_leaves_nothing(mailbox, now):
 
 
 async def test_why_a_mailbox_was_not_taken_is_said(mailbox, now):
-    """Scenarios 11, 103."""
+    """Scenario 11."""
     assert await mailboxes.take(mailbox.id + 1, "me", LEASE, now) == NotTaken("unknown")
     await mailboxes.release(await held(mailbox, now), SETTLE, again_at=now, cool_down_until=now + timedelta(minutes=1))
     assert await mailboxes.take(mailbox.id, "me", LEASE, now) == NotTaken("cooling")
@@ -111,7 +111,7 @@ async def test_a_release_notes_what_is_owed_first(mailbox, now):
 
 
 async def test_a_lapsed_mailbox_comes_back_to_its_cursor(mailbox, now):
-    """Scenarios 84, 92. Nothing in between is missed."""
+    """Scenario 92. Nothing in between is missed."""
     assert await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
     lapsed = await row(mailbox)
     assert [lapsed.state, lapsed.lapse_reason, lapsed.access_token] == ["lapsed", "invalid_grant", None]

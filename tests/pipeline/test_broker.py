@@ -18,7 +18,7 @@ from pipeline.broker import MOST_WAKES, WakingBroker, WakingConsumer
 from tests.servers import Server, running_valkey
 
 LONG = 5_000  # milliseconds that a consumer waits by itself: longer than any test's patience
-SOON = 1.0  # seconds
+SOON = 2.5  # seconds: half of that, and more than a busy machine needs
 JOBS = "jobs"
 
 
@@ -30,17 +30,26 @@ def own_valkey() -> Iterator[Server]:
 
 
 @pytest.fixture
-def broker(own_valkey: Server) -> Iterator[WakingBroker]:
+def another(own_valkey: Server) -> Iterator[Callable[..., WakingBroker]]:
+    """Makes brokers, as if each were in a process of its own. `query`: of the address."""
+    made: list[WakingBroker] = []
+
+    def make(query: str = "") -> WakingBroker:
+        made.append(WakingBroker(url=own_valkey.url + query, middleware=[]))
+        made[-1].declare_queue(JOBS)
+        return made[-1]
+
     own_valkey.start()
-    broker = a_broker(own_valkey.url)
+    yield make
+    for broker in made:
+        broker.client.connection_pool.disconnect()
+
+
+@pytest.fixture
+def broker(another: Callable[..., WakingBroker]) -> WakingBroker:
+    """An empty one."""
+    broker = another()
     broker.client.flushall()
-    yield broker
-    broker.close()
-
-
-def a_broker(url: str) -> WakingBroker:
-    broker = WakingBroker(url=url, middleware=[])
-    broker.declare_queue(JOBS)
     return broker
 
 
@@ -82,12 +91,10 @@ def test_an_idle_worker_starts_a_job_when_it_is_sent_and_not_when_it_would_have_
     assert waiting.got() == (7, True)
 
 
-def test_a_worker_in_another_process_is_woken_too(broker: WakingBroker, own_valkey: Server) -> None:
-    elsewhere = a_broker(own_valkey.url)
-    waiting = Waiting(elsewhere.consume(JOBS, prefetch=4, timeout=LONG))
+def test_a_worker_in_another_process_is_woken_too(broker: WakingBroker, another: Callable[..., WakingBroker]) -> None:
+    waiting = Waiting(another().consume(JOBS, prefetch=4, timeout=LONG))
     broker.enqueue(a_job(7))
     assert waiting.got() == (7, True)
-    elsewhere.close()
 
 
 def test_a_delayed_job_wakes_who_keeps_the_delayed_ones(broker: WakingBroker) -> None:
@@ -96,27 +103,25 @@ def test_a_delayed_job_wakes_who_keeps_the_delayed_ones(broker: WakingBroker) ->
     assert waiting.got() == (7, True)
 
 
-def test_many_idle_workers_share_many_jobs_and_none_is_taken_twice(broker: WakingBroker, own_valkey: Server) -> None:
-    processes = [a_broker(own_valkey.url) for _ in range(3)]
-    waiting = [Waiting(process.consume(JOBS, prefetch=1, timeout=LONG)) for process in processes]
+def test_many_idle_workers_share_many_jobs_and_none_is_taken_twice(broker: WakingBroker, another: Callable[..., WakingBroker]) -> None:
+    waiting = [Waiting(another().consume(JOBS, prefetch=1, timeout=LONG)) for _ in range(3)]
     for number in range(3):
         broker.enqueue(a_job(number))
     assert sorted(one.got() for one in waiting) == [(0, True), (1, True), (2, True)]
-    for process in processes:
-        process.close()
 
 
 def test_without_a_job_it_returns_when_its_time_is_over(broker: WakingBroker) -> None:
     assert next(broker.consume(JOBS, prefetch=4, timeout=20)) is None
 
 
-def test_a_quiet_queue_is_no_lost_connection_even_if_redis_is_waited_for_less_long(own_valkey: Server, broker: WakingBroker) -> None:
-    hasty = a_broker(f"{own_valkey.url}?socket_timeout=0.05")
+def test_a_quiet_queue_is_no_lost_connection_even_if_redis_is_waited_for_less_long(
+    broker: WakingBroker, another: Callable[..., WakingBroker]
+) -> None:
+    hasty = another("?socket_timeout=0.2")
     consumer = hasty.consume(JOBS, prefetch=4, timeout=LONG)
     assert next(consumer) is None
     hasty.enqueue(a_job(7))
     assert numbers(consumer, 1) == [7]
-    hasty.close()
 
 
 def test_the_wake_list_stays_short_when_nobody_listens(broker: WakingBroker) -> None:
@@ -170,15 +175,15 @@ def test_what_a_consumer_asks_of_a_redis_that_is_gone_is_a_lost_connection(broke
     assert_all_lose_their_connection(consumer)
 
 
-def test_what_a_consumer_asks_of_a_redis_that_hangs_is_a_lost_connection(own_valkey: Server, broker: WakingBroker) -> None:
-    hasty = a_broker(f"{own_valkey.url}?socket_timeout=0.05")
-    consumer = a_consumer_that_holds_jobs(hasty)
+def test_what_a_consumer_asks_of_a_redis_that_hangs_is_a_lost_connection(
+    broker: WakingBroker, own_valkey: Server, another: Callable[..., WakingBroker]
+) -> None:
+    consumer = a_consumer_that_holds_jobs(another("?socket_timeout=0.2"))
     os.kill(own_valkey.pid, signal.SIGSTOP)
     try:
         assert_all_lose_their_connection(consumer)
     finally:
         os.kill(own_valkey.pid, signal.SIGCONT)
-        hasty.close()
 
 
 def test_delayed_jobs_that_were_held_when_the_connection_broke_are_given_out_again(broker: WakingBroker, own_valkey: Server) -> None:

@@ -106,7 +106,7 @@ async def test_the_cursor_moves_to_the_candidate_once_it_is_two_minutes_old_and_
 
 
 async def test_a_head_below_a_young_cursor_is_a_server_that_lags(stage, mailbox, google):
-    """Scenario 27. Below one that has settled it is another history: a fresh baseline, and a gap that owes the rest by date."""
+    """Below one that has settled it is another history: a fresh baseline, and a gap that owes the rest by date."""
     with pytest.raises(TryAgain, match="head_behind_cursor"):
         await run(stage, mailbox, google, page(START - 1))
     assert (await where(mailbox), await Gap.all().count()) == ((START, None), 0)

@@ -143,7 +143,6 @@ async def test_gmail_that_does_not_show_yet_what_it_told_of_is_asked_again_soon(
 
 
 async def test_a_gap_ends_behind_its_baseline(stage: Stage):
-    """Scenario 25."""
     eva, _ = await eva_and_pats_client(stage)
     await stage.sandbox.aio.fault("history_expired", count=1)
 
@@ -156,7 +155,6 @@ async def test_a_gap_ends_behind_its_baseline(stage: Stage):
 
 
 async def test_a_cursor_that_is_ahead_of_the_server_that_answers_is_no_reason_to_start_anew(stage: Stage):
-    """Scenario 27."""
     eva, _ = await eva_and_pats_client(stage)
     await Mailbox.filter(id=eva.id).update(cursor=eva.cursor + 1000)
     await stage.sweep(eva)
@@ -200,17 +198,76 @@ async def test_a_job_ends_when_its_time_is_up_though_news_keeps_coming(stage: St
     assert turns == stage.tools.limits.job_budget / timedelta(seconds=5)
 
 
-async def test_a_job_that_dies_before_it_looked_leaves_no_mark_that_would_swallow_the_next_push(stage: Stage):
-    """Scenario 111."""
-    eva, _ = await eva_and_pats_client(stage)
-    await stage.tell(eva)
+async def test_a_job_that_dies_before_it_looked_swallows_no_push(stage: Stage):
+    """Scenarios 111, 112. Neither the next one, nor the one that whoever holds the mailbox is still to look for."""
+    eva, client = await eva_and_pats_client(stage)
 
     async def away() -> datetime:
         raise ConnectionRefusedError
 
-    with pytest.raises(ConnectionRefusedError):
-        await sync(eva.id, Trigger("push", FRESH, "trace", time.time()), replace(stage.tools, clock=away))
-    assert not await stage.tools.marks.told(eva.id)
+    async def a_push_whose_job_dies() -> None:
+        await stage.mail(eva, a_mail(subject="in between"))
+        await stage.tell(eva)
+        with pytest.raises(ConnectionRefusedError):
+            await sync(eva.id, Trigger("push", FRESH, "trace", time.time()), replace(stage.tools, clock=away))
+        assert await stage.tools.marks.tell("another", {eva.id: 1}) == [eva.id]
+
+    stage.wire.after("/history", a_push_whose_job_dies)
+    await stage.sweep(eva)
+    assert await stage.filed(client) == ["in between"]
+
+
+async def test_pushes_during_an_outage_neither_hammer_nor_lengthen_it(stage: Stage):
+    """Scenario 14."""
+    eva, client = await eva_and_pats_client(stage)
+    await stage.sandbox.aio.fault("status", method="history.list", code=503, reason="backendError")
+    for second in range(8):
+        await stage.mail(eva, a_mail(subject=f"mail {second}"))
+        await stage.push(eva)
+        stage.wait(seconds=1)
+    assert (await Mailbox.get(id=eva.id)).failures == 1
+    assert await stage.listings(eva) == 2  # one run, which asks twice
+    await stage.sandbox.aio.clear_faults()
+    stage.wait(seconds=30)
+    assert await stage.pending() == [eva.id]
+    await stage.sweep(eva)
+    assert len(await stage.filed(client)) == 8
+
+
+async def test_however_long_google_fails_a_mailbox_is_looked_at_within_minutes_of_its_recovery(stage: Stage):
+    eva, _ = await eva_and_pats_client(stage)
+    await stage.sandbox.aio.fault("status", method="history.list", code=503, reason="backendError")
+    await again_and_again(stage, eva, 9)
+    await stage.sweep(eva)
+    assert (await Mailbox.get(id=eva.id)).next_attempt_at == stage.clock.moment + timedelta(minutes=5)
+
+
+async def test_a_google_that_does_not_answer_holds_a_job_no_longer_than_a_few_requests(stage: Stage):
+    """Scenario 124."""
+    eva, _ = await eva_and_pats_client(stage)
+    for number in range(25):
+        await stage.mail(eva, a_mail(subject=f"mail {number}"))
+    await stage.sandbox.aio.fault("timeout", method="messages.get", s=30)
+    hurried = replace(stage.tools, gmail=gmail_client.Gmail(stage.tools.gmail._session, stage.sandbox.url, timeout=0.05))
+    await sync(eva.id, Trigger("push", FRESH, "trace", time.time() - 3600), hurried)
+    assert len(await stage.looks(eva)) <= stage.tools.parallel
+    assert await LedgerEntry.filter(tries=0).exclude(owed_at=None).count() == 25
+
+
+async def test_what_a_run_hands_on_is_owed_again_only_if_its_successor_is_lost(stage: Stage):
+    """Scenario 111."""
+    eva, _ = await eva_and_pats_client(stage)
+    for number in range(30):
+        await stage.mail(eva, a_mail(subject=f"mail {number}"))
+
+    async def slow() -> None:
+        stage.wait(seconds=60)
+
+    stage.wire.after("/messages/", slow)
+    assert await sync(eva.id, Trigger("push", FRESH, "trace", time.time() - 3600), stage.tools) == "backlog"
+    assert await stage.pending() == []
+    stage.wait(minutes=2)
+    assert await stage.pending() == [eva.id]
 
 
 async def test_what_is_certain_from_one_copy_is_not_asked_about_from_another(stage: Stage):

@@ -137,7 +137,6 @@ async def test_another_google_account_is_refused_and_named(journey: Journey) -> 
 
 
 async def test_a_state_works_once_in_its_own_session_and_for_a_while(journey: Journey) -> None:
-    """Scenario 97."""
     late = parse_qs(urlsplit((await journey.depart()).target).query)["state"][0]
     await journey.google.aio.consent(SAM)
     way_back = (await journey.browser.follow(await journey.depart())).target
@@ -193,7 +192,6 @@ async def test_a_provider_switched_off_meanwhile_connects_nobody(journey: Journe
 
 
 async def test_google_refusing_our_own_client_is_no_fault_of_the_persons(journey: Journey) -> None:
-    """Scenario 90."""
     await journey.google.aio.fault("status", method="token", code=401, reason="invalid_client", count=1)
     page = await journey.connect()
     assert page.status == 502

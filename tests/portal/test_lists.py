@@ -58,7 +58,7 @@ async def test_the_banner_says_since_when_why_and_what_is_safe(site: Site) -> No
     text = (await browser.get("/")).text
     assert "Gmail stopped on Tuesday, 3 March 2026, 10:45 UTC." in text
     assert "after a password change" in text
-    assert "Nothing is lost" in text
+    assert "What is filed stays." in text
     assert "Reconnect Gmail" in text
     await Mailbox.filter(id=mailbox.id).update(lapse_reason="a reason that nobody knows yet")
     assert "Google says that access was withdrawn." in (await browser.get("/")).text

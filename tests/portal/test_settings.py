@@ -57,7 +57,7 @@ async def test_ones_own_connection_proves_itself(site: Site) -> None:
         "Last look at your mailbox just now",
         "Last mail filed 10 min ago",
         "Mails filed 1",
-        "Nothing is lost then",
+        "as far back as Google still tells",
     ):
         assert said in page.text
     assert "Connect Google" not in page.text
@@ -80,7 +80,7 @@ async def test_a_lapsed_connection_offers_one_thing_to_do(site: Site) -> None:
     page = await (await site.signed_in(user)).get("/settings/email-sync")
     assert page.form("Reconnect Gmail")
     assert "asks people to sign in to Google again from time to time" in page.text
-    assert "mail since then comes in when you reconnect" in page.text
+    assert "Reconnect within a week, and mail since then comes in." in page.text
     assert [button.get_text(strip=True) for button in page.dom.select("main .button.main")] == ["Reconnect Gmail"]
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
 from models.sessions import SignInLink
@@ -24,7 +25,6 @@ async def test_a_link_signs_in_by_its_button(site: Site) -> None:
 
 
 async def test_opening_a_link_changes_nothing_however_often_a_mail_scanner_does_it(site: Site) -> None:
-    """Scenario 97."""
     user = await a_user(await a_firm())
     link = await site.link_for(user)
     scanner = site.browser()
@@ -38,6 +38,8 @@ async def test_opening_a_link_changes_nothing_however_often_a_mail_scanner_does_
 async def test_a_link_that_was_handed_over_signs_in_by_being_opened_and_once(site: Site) -> None:
     link = await site.link_for(await a_user(await a_firm()), mailed=False)
     browser, another = site.browser(), site.browser()
+    async with aiohttp.ClientSession() as outside, outside.head(site.url + link, allow_redirects=False) as look:
+        assert (look.status, look.cookies) == (200, {})
     assert (await browser.get(link + "?next=//evil.test")).target == "/"
     assert (await browser.get("/")).status == 200
     assert (await another.get(link)).status == 410

@@ -249,7 +249,10 @@ async def test_a_taken_port_is_named_with_the_setting_that_moves_it(here: Deploy
             refuses(said, f"{taken} is taken by another program: stop that, or set webhook.bind and portal.bind to a free address\\.")
         for said in (metrics, worker):
             refuses(said, f"{taken} is taken: set metrics.bind to a free address for this process\\.")
-        refuses(run, f"{taken} is taken by another program: stop that, or set webhook.bind and app.base_url to a free address\\.")
+        refuses(
+            run,
+            f"{taken} is taken by another program: stop that, or set WEBHOOK__BIND, PORTAL__BIND and APP__BASE_URL to a free address\\.",
+        )
 
 
 async def test_a_queue_that_is_none_is_refused(here: Deployment) -> None:

@@ -26,6 +26,7 @@ from tests.servers import open_folder, processes_of
 
 START = 90.0  # seconds: initdb waits for the disk
 ROOT = os.geteuid() == 0
+ELSEWHERE = "stop it there with Ctrl-C, or give this one a folder of its own (APP__DATA_DIR)."
 
 
 class Launched:
@@ -126,7 +127,7 @@ async def test_a_first_run_files_mail_ctrl_c_ends_all_of_it_and_a_second_run_goe
                 before = await filed(browser)
                 assert "VAT registration certificate" in await browser.page("/")
             beside = await asyncio.to_thread(postroom, "run", **first.settings)
-            assert (beside.code, beside.out, beside.err) == (1, "", f"Postroom is already running in {folder / 'home'}.\n")
+            assert (beside.code, beside.out, beside.err) == (1, "", f"Postroom is already running in {folder / 'home'}: {ELSEWHERE}\n")
             link = await asyncio.to_thread(postroom, "user", "sign-in-link", "robin@sample.test", **first.settings)
             assert link.out.startswith(f"{first.base}/sign-in/"), "another terminal finds the embedded database"
             await stops_without_a_trace(first)
@@ -134,6 +135,7 @@ async def test_a_first_run_files_mail_ctrl_c_ends_all_of_it_and_a_second_run_goe
             assert await states(browser) == ["connected", "connected"]
             await second.shows(r"filed +1 from mailbox")
             assert await filed(browser) > before
+            assert "VAT registration certificate" in await browser.page("/"), "the first run's own"
             await stops_without_a_trace(second)
 
 

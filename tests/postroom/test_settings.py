@@ -277,3 +277,18 @@ def test_production_speaks_plain_http_on_loopback_only(production: pytest.Monkey
 def test_the_demo_may_be_reached_by_plain_http(told: pytest.MonkeyPatch) -> None:
     told.setenv("APP__BASE_URL", "http://192.0.2.7:8000/")
     assert load().redirect_uri == "http://192.0.2.7:8000/oauth/callback"
+
+
+@pytest.mark.parametrize("mode", ["demo", "production"])
+@pytest.mark.parametrize("url", ["postroom.example", "", "ftp://postroom.example", "https://", "http://[::1"])
+def test_pages_have_an_address_with_its_scheme(told: pytest.MonkeyPatch, mode: str, url: str) -> None:
+    told.setenv("APP__MODE", mode)
+    told.setenv("APP__BASE_URL", url)
+    with pytest.raises(Misconfigured, match=r"app\.base_url is no address: write it with its scheme"):
+        load()
+
+
+def test_a_duration_that_is_none_says_how_to_write_one(told: pytest.MonkeyPatch) -> None:
+    told.setenv("SWEEP__INTERVAL", "abc")
+    with pytest.raises(Misconfigured, match=r"sweep\.interval cannot be used: write a number of seconds, like 600\."):
+        load()

@@ -117,7 +117,7 @@ async def test_a_lease_that_ran_out_is_pending_and_its_holder_has_lost_it(now):
 
 
 async def test_what_is_at_work_or_cooling_down_is_not_pending(now):
-    """Scenarios 81, 103."""
+    """Scenario 81."""
     ((working, cooling),) = await a_fleet(now, 2)
     await Mailbox.all().update(next_attempt_at=now)
     await held(await Mailbox.get(id=working), now)

@@ -57,7 +57,6 @@ async def test_due_mailboxes_are_queued_in_small_jobs(deployment, now):
 
 
 async def test_one_tick_looks_at_everything(deployment, now, valkey):
-    """Scenario 80."""
     ((due, owing),) = await a_fleet(now, 2)
     await Mailbox.filter(id=owing).update(last_checked_at=now, next_attempt_at=now)
     sent = Sent()
@@ -102,7 +101,7 @@ async def test_a_sweep_row_that_cannot_be_turned_stops_no_gauge(deployment, now,
 
 
 async def test_the_gauges_tell_how_much_waits_and_since_when(deployment, now, valkey):
-    """Scenarios 80, 123. Queues in Valkey, debts and dead letters in PostgreSQL."""
+    """Queues in Valkey, debts and dead letters in PostgreSQL."""
     from pipeline.jobs import BROKER, sync_mailbox, sync_stragglers
 
     await gauges.measure(deployment, now)
@@ -133,7 +132,7 @@ async def test_the_gauges_tell_how_much_waits_and_since_when(deployment, now, va
 
 
 async def test_the_jobs_that_it_queues_are_the_pipeline_s(deployment, now, valkey):
-    """Scenario 80. A sweep runs what a push runs, on a queue of its own."""
+    """A sweep runs what a push runs, on a queue of its own."""
     from dramatiq import Message
 
     from pipeline.jobs import BROKER

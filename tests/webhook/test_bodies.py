@@ -31,7 +31,7 @@ class Line:
     async def closed(self) -> bool:
         """Whether the server has hung up; false if it still listens."""
         try:
-            return await asyncio.wait_for(self._reader.read(), 0.3) == b""
+            return await asyncio.wait_for(self._reader.read(), 2) == b""
         except TimeoutError:
             return False
 

@@ -37,6 +37,13 @@ def own_valkey() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def broker(own_valkey: Server) -> Iterator[WakingBroker]:
+    broker = WakingBroker(url=own_valkey.url, middleware=[])
+    yield broker
+    broker.client.connection_pool.disconnect()
+
+
 @pytest.mark.parametrize("form", [Keys.certificates, Keys.jwks])
 async def test_without_any_certificate_google_sends_again_and_with_one_an_outage_is_not_felt(
     hook: Hook, google: Google, keys: Keys, form: Callable[[Keys], object]
@@ -74,9 +81,8 @@ async def test_an_unknown_key_makes_it_fetch_anew(hook: Hook, google: Google, ke
     assert len(google.asked) == 2
 
 
-async def test_the_broker_is_down_and_the_push_that_comes_again_is_queued(hook: Hook, own_valkey: Server) -> None:
+async def test_the_broker_is_down_and_the_push_that_comes_again_is_queued(hook: Hook, own_valkey: Server, broker: WakingBroker) -> None:
     """Scenario 12."""
-    broker = WakingBroker(url=own_valkey.url, middleware=[])
     async with marks_connection(own_valkey.url) as client:
         hook.with_other(marks=Marks(client, load().limits.mark), send=through(broker))
         own_valkey.stop()
@@ -86,12 +92,12 @@ async def test_the_broker_is_down_and_the_push_that_comes_again_is_queued(hook: 
         answer = await hook.push()
         assert (answer.status, answer.counted) == (204, {"queued": 1})
     assert [job[0] for job in jobs(broker=broker)] == [SAMS]
-    broker.close()
 
 
-async def test_a_mark_whose_job_was_not_queued_does_not_swallow_the_push_that_comes_again(hook: Hook, own_valkey: Server) -> None:
+async def test_a_mark_whose_job_was_not_queued_does_not_swallow_the_push_that_comes_again(
+    hook: Hook, own_valkey: Server, broker: WakingBroker
+) -> None:
     """Scenario 12. The marks are there, the queue is not."""
-    broker = WakingBroker(url=own_valkey.url, middleware=[])
     hook.with_other(send=through(broker))
     own_valkey.stop()
     answers = await asyncio.gather(*(hook.post(news(history_id=2000 + n), hook.bearer()) for n in range(3)))
@@ -102,7 +108,6 @@ async def test_a_mark_whose_job_was_not_queued_does_not_swallow_the_push_that_co
     assert [job[0] for job in jobs(broker=broker)] == [SAMS]
     assert (await hook.push()).status == 204
     assert jobs(broker=broker) == [], "the mark is trusted again"
-    broker.close()
 
 
 @pytest.mark.parametrize("error", [
