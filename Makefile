@@ -3,7 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := gmail models pipeline portal postroom reconcile sandbox telemetry webhook tools tests settings.py
+# The scenarios that must have a test which proves them; grows with what is built.
+PROVEN := 1-24,28,36-40,45,47,50-54,58,60,62,63,107-114,117-119,122,127
 
 ##@ Using it
 run: $(BIN)/.installed  ## Start everything here: embedded servers, a simulated Google, a sample firm
@@ -21,7 +22,7 @@ check: $(BIN)/.installed-dev  ## What CI checks: format, lint, types, imports, t
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tools.scenarios
+	@$(BIN)/python -m tools.scenarios --check $(PROVEN)
 	@$(MAKE) --no-print-directory test
 
 smoke: $(BIN)/.installed  ## All roles, one mail: prints push-to-filed milliseconds

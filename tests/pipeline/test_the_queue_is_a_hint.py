@@ -62,6 +62,8 @@ async def test_mail_whose_push_and_job_were_lost_with_redis_is_swept(stage, valk
 async def test_what_a_killed_worker_left_is_claimed_when_its_lease_is_over(stage, where):
     """Scenarios 31, 111."""
     eva, client = await eva_and_client(stage)
+    await stage.sweep(eva)
+    assert await due_at(eva) is None
     await stage.mail(eva, a_mail(subject="Orphaned"))
     stall = Stall()
     stage.wire.after(where, stall)
