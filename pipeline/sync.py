@@ -25,7 +25,7 @@ from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import fault, log
 
-MARK_IS_YOUNG = 0.5  # of its life: a push job that is younger and finds no mark knows that another run took it, and looks
+CLOCKS_DIFFER = 1.0  # seconds, the webhook's and the database's
 
 
 Rest = Literal["backlog", "news"]  # messages still owed, or told of news again and again
@@ -149,13 +149,17 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
 
 
 def _is_stale(held: Held, told: int | None, trigger: Trigger, tools: Tools) -> bool:
-    """Nothing new to ask Gmail for: the push tells of what lies behind the cursor, or another run took its mark and has listed since."""
+    """Nothing new to ask Gmail for: the push tells of what lies behind the cursor, or another run has listed since, to the end.
+
+    That another run took the mark proves nothing by itself: it may have lost its lease before it had listed.
+    """
     if trigger.kind != "push" or held.failures:
         return False
     if told is not None:
         return told <= held.cursor
-    young = tools.limits.mark.total_seconds() * MARK_IS_YOUNG
-    return trigger.told_at is not None and 0 <= time.time() - trigger.told_at < young
+    if trigger.told_at is None or held.last_checked_at is None:
+        return False
+    return held.last_checked_at.timestamp() >= trigger.told_at + CLOCKS_DIFFER
 
 
 async def _keep_distance(held: Held, tools: Tools) -> None:
