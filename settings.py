@@ -108,6 +108,19 @@ class Sweep(Section):
     interval: Seconds = Field(gt=timedelta(0))
     tick: Seconds = Field(gt=timedelta(0))
     batch: int = Field(ge=1)
+    audit_every: Seconds = Field(gt=timedelta(0))
+    surge_limit: int = Field(ge=1)
+
+
+class Quota(Section):
+    mailbox_minute: int = Field(gt=0)
+    project_minute: int = Field(gt=0)
+    project_day: int = Field(gt=0)
+
+
+class Privacy(Section):
+    audit_window: Seconds = Field(gt=timedelta(0))
+    ledger: Seconds = Field(gt=timedelta(0))
 
 
 class Limits(Section):
@@ -122,6 +135,8 @@ class Limits(Section):
     first_missing: Seconds = Field(gt=timedelta(0))
     retry: Seconds = Field(gt=timedelta(0))
     tries: int = Field(ge=1)
+    strikes: int = Field(ge=1)
+    withdraw: Seconds
 
 
 class Settings(BaseSettings):
@@ -139,6 +154,8 @@ class Settings(BaseSettings):
     redis: Redis
     sweep: Sweep
     limits: Limits
+    quota: Quota
+    privacy: Privacy
 
     @classmethod
     def settings_customise_sources(

@@ -29,10 +29,12 @@ from gmail.classify import refused_again, trouble
 from gmail.errors import InvalidCursor, RateLimited, TokenRefused, TryAgain
 from gmail.headers import whole_number
 from gmail.message import Content, Headers, content_of, external_bodies, headers_of
+from gmail.units import units_of
 
 Observe = Callable[[str, int | str, float], None]  # method, HTTP status or what went wrong, seconds
 Clock = Callable[[], datetime]
 
+METHODS = "gmail.users."
 MESSAGE = "id,threadId,labelIds,historyId,internalDate,sizeEstimate"
 STUB = "message(id,labelIds)"
 CHANGES = f"messagesAdded/{STUB},messagesDeleted/message/id,labelsAdded({STUB},labelIds),labelsRemoved({STUB},labelIds)"
@@ -85,7 +87,7 @@ class Gmail:
 
     async def send(self, request: Any, token: str) -> Any:
         """Google's answer as parsed JSON; raises the tree, `TokenRefused` for a 401."""
-        method = request.methodId.removeprefix("gmail.users.")
+        method = request.methodId.removeprefix(METHODS)
         started, outcome = time.perf_counter(), "cancelled"  # type: float, int | str
         try:
             answer, content = await self._exchange(request, token)
@@ -125,6 +127,7 @@ class GmailMailbox:
 
     def __init__(self, gmail: Gmail, access: Access, slots: asyncio.Semaphore) -> None:
         self._gmail, self._access, self._slots = gmail, access, slots
+        self.units = 0  # of quota that this mailbox was asked for so far
 
     async def profile(self) -> Profile:
         return profile_of(await self._call(self._gmail.users.getProfile(userId="me")))
@@ -202,6 +205,7 @@ class GmailMailbox:
     async def _call(self, request: Any) -> Any:
         """A 401 costs one forced refresh; a second one says something about the account."""
         async with self._slots:
+            self.units += units_of(request.methodId.removeprefix(METHODS))
             token = await self._access.token()
             with suppress(TokenRefused):
                 return await self._gmail.send(request, token)

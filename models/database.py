@@ -21,7 +21,10 @@ MIGRATION_LOCK = 7_767_678  # any number, the same for all: two deployments must
 TRIES = 6
 # The server ends what takes too long, in milliseconds: cancelling a task inside a transaction would leak its connection.
 LIMITS = {"statement_timeout": "15000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "30000"}
-MODULES = [f"models.{name}" for name in ("firms", "mailboxes", "gaps", "ledger", "directory", "emails", "activities", "sessions", "sweeps")]
+MODULES = [
+    f"models.{name}"
+    for name in ("firms", "mailboxes", "gaps", "ledger", "project", "directory", "emails", "activities", "sessions", "sweeps")
+]
 APPS = {"models": {"models": MODULES, "default_connection": "default", "migrations": "models.migrations"}}
 
 # The database's own trouble, as whoever asks it may meet it (docs/dramatiq-tortoise.md: these rise as asyncpg's own, not as Tortoise's).

@@ -1,12 +1,14 @@
 """The transaction that files a batch: e-mails, who took part, activities, the question, and the ledger, or none of it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.database import Connection
-from models.ledger import Postponed, Settled, Verdict, postpone, settle
-from models.mailboxes import Held, writing
+from models.leases import Held, writing
+from models.ledger import Postponed, Settled, Verdict, forgive, postpone, settle
+from models.withdrawal import withdraw
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,11 @@ class NewEmail:
     question: Question | None
 
 
-async def file_batch(mailbox: Held, emails: list[NewEmail], verdicts: list[Verdict], most_tries: int, now: datetime) -> int:
-    """Files what concerns clients and settles what was owed, in one transaction. Safe to run twice; returns how many activities are new.
+async def file_batch(
+    mailbox: Held, emails: list[NewEmail], verdicts: list[Verdict], most_tries: int, now: datetime, survived: Sequence[int] = ()
+) -> int:
+    """Files what concerns clients, withdraws what was put away at once, and settles what was owed, in one transaction. `survived`: ledger
+    entries whose reading has ended. Safe to run twice; returns how many activities are new.
 
     Raises `LeaseLost` with nothing written.
     """
@@ -74,15 +79,35 @@ async def file_batch(mailbox: Held, emails: list[NewEmail], verdicts: list[Verdi
             await _receipts(held, mailbox.id, ordered, ids)
             activities = await _activities(held, mailbox.firm_id, ordered, ids, now)
             await held.execute("UPDATE mailbox SET last_filed_at = $2 WHERE id = $1", mailbox.id, now)
-        await settle(held, [v for v in verdicts if isinstance(v, Settled)], now)
+        settled = [v for v in verdicts if isinstance(v, Settled)]
+        away = await withdraw(held, mailbox.id, [v.entry.gmail_id for v in settled if v.outcome == "withdrawn"])
+        kept = [replace(v, outcome="skipped") if v.outcome == "withdrawn" and v.entry.gmail_id not in away else v for v in settled]
+        await settle(held, kept, now)
         await postpone(held, [v for v in verdicts if isinstance(v, Postponed)], most_tries, now)
+        await forgive(held, survived)
         return activities
 
     return await writing(mailbox, now, work)
 
 
 async def _emails(held: Connection, firm_id: int, emails: list[NewEmail], now: datetime) -> dict[str, int]:
-    """Identity to id, for new and known e-mails alike. Only the first to record an e-mail writes its participants and attachments."""
+    """Identity to id, for new and known e-mails alike. Only the first to record an e-mail writes its participants and attachments.
+
+    Known ones are locked, so that nobody withdraws them meanwhile; one that was just withdrawn is recorded anew.
+    """
+    ids: dict[str, int] = {}
+    while missing := [email for email in emails if email.identity not in ids]:
+        ids |= await _new(held, firm_id, missing, now)
+        known = await held.fetch(
+            "SELECT id, identity FROM email WHERE firm_id = $1 AND identity = ANY($2::text[]) ORDER BY identity FOR KEY SHARE",
+            firm_id,
+            [e.identity for e in missing if e.identity not in ids],
+        )
+        ids |= {row["identity"]: row["id"] for row in known}
+    return ids
+
+
+async def _new(held: Connection, firm_id: int, emails: list[NewEmail], now: datetime) -> dict[str, int]:
     fresh = await held.fetch(
         """
         INSERT INTO email (firm_id, identity, message_id, thread_root, outgoing, subject, text, html, headers, sent_at, filed_at)
@@ -103,12 +128,7 @@ async def _emails(held: Connection, firm_id: int, emails: list[NewEmail], now: d
     )
     new = {row["identity"]: row["id"] for row in fresh}
     await _details(held, {e.identity: e for e in emails}, new)
-    known = await held.fetch(
-        "SELECT id, identity FROM email WHERE firm_id = $1 AND identity = ANY($2::text[])",
-        firm_id,
-        [e.identity for e in emails if e.identity not in new],
-    )
-    return new | {row["identity"]: row["id"] for row in known}
+    return new
 
 
 async def _details(held: Connection, emails: dict[str, NewEmail], new: dict[str, int]) -> None:

@@ -1,23 +1,32 @@
-"""Gaps: stretches of a mailbox's time that history no longer tells, owed a listing by date."""
+"""Gaps: stretches of a mailbox's time that history does not tell, owed a listing by date."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tortoise import fields
 from tortoise.models import Model
 
-from models.database import Connection
-from models.mailboxes import Held, Mailbox, writing
+from models.database import Connection, connection, transaction
+from models.leases import Held, writing
+from models.ledger import record_listed
+from models.mailboxes import AUDIT_AFTER, Mailbox
+
+DAY = timedelta(days=1)  # the widest stretch asked for at once, and the first
 
 
 class Gap(Model):
+    """Worked off from its end to its beginning; how far is told by `listed_to`, so that a killed run costs one stretch."""
+
     id = fields.BigIntField(primary_key=True)
     mailbox: fields.ForeignKeyRelation[Mailbox] = fields.ForeignKeyField("models.Mailbox")
     mailbox_id: int
     since = fields.DatetimeField()
     until = fields.DatetimeField()
     reason = fields.CharField(40)
-    progress = fields.TextField(null=True)  # where the listing stands
+    listed_to = fields.DatetimeField(null=True)  # everything from here to `until` is in the ledger; null: nothing yet
+    width_s = fields.IntField(default=86400, db_default=86400)  # seconds of the next stretch
+    found = fields.IntField(default=0, db_default=0)  # messages that the ledger did not know
     opened_at = fields.DatetimeField()
     closed_at = fields.DatetimeField(null=True)
 
@@ -25,35 +34,151 @@ class Gap(Model):
         table = "gap"
 
 
-async def rebaseline(mailbox: Held, baseline: int, since: datetime, until: datetime, reason: str, now: datetime) -> None:
-    """History is gone: in one transaction the cursor moves to a baseline read before, and what lies between is owed as a gap."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is to be listed next: `since` ≤ time < `until`."""
+
+    gap_id: int
+    since: datetime
+    until: datetime
+    width: timedelta
+    is_last: bool
+
+
+async def start_anew(
+    mailbox: Held, baseline: int, until: datetime, overlap: timedelta, reason: str, now: datetime, *, distrust: bool
+) -> None:
+    """History is gone: in one transaction the cursor moves to a baseline that was read before, what lies between is owed as a gap, and
+    the lease is given back, so that the mailbox is looked at anew at once. `distrust`: the cursor was none of this mailbox's, so whatever
+    still runs with it shall write nothing more (a new epoch).
+
+    Raises `LeaseLost`.
+    """
 
     async def work(held: Connection) -> None:
         moved = await held.fetchval(
-            "UPDATE mailbox SET cursor = $2, head = NULL, head_at = NULL, history_at = $4 WHERE id = $1 AND cursor = $3 RETURNING id",
+            """
+            UPDATE mailbox SET cursor = $2, head = NULL, head_at = NULL, history_at = $4, lease_owner = NULL, lease_until = NULL,
+            next_attempt_at = $4, recover_at = $4, epoch = epoch + $5 WHERE id = $1 AND cursor = $3 RETURNING id
+            """,
             mailbox.id,
             Decimal(baseline),
             Decimal(mailbox.cursor),
             now,
+            int(distrust),
         )
-        if moved is not None:
-            await held.execute(
-                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
-                mailbox.id,
-                since,
-                until,
-                reason,
-                now,
-            )
-            # Ids that went back begin anew: what was seen under higher ones must not hide what comes.
-            await held.execute(
-                """
-                UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2),
-                view_history_id = CASE WHEN view_history_id > $2 THEN $2 ELSE view_history_id END
-                WHERE mailbox_id = $1 AND greatest(seen_history_id, view_history_id) > $2
-                """,
-                mailbox.id,
-                Decimal(baseline),
-            )
+        if moved is None:
+            return
+        await held.execute(
+            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
+            mailbox.id,
+            mailbox.history_at - overlap,
+            until,
+            reason,
+            now,
+        )
+        # Ids that went back begin anew: what was seen under higher ones must not hide what comes.
+        await held.execute(
+            """
+            UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2),
+            view_history_id = CASE WHEN view_history_id > $2 THEN $2 ELSE view_history_id END
+            WHERE mailbox_id = $1 AND greatest(seen_history_id, view_history_id) > $2
+            """,
+            mailbox.id,
+            Decimal(baseline),
+        )
 
     await writing(mailbox, now, work)
+
+
+async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime) -> bool:
+    """Owes the mail of a connected mailbox since `since`, though it came before the connection. False if there is none such.
+
+    Safe to repeat: what is filed stays once, and what was skipped for its age is judged again.
+    """
+
+    async def work(held: Connection) -> bool:
+        started_at = await held.fetchval(
+            """
+            UPDATE mailbox m SET started_at = least(m.started_at, $3), recover_at = $4
+            FROM mailbox old WHERE m.id = $1 AND old.id = m.id AND m.firm_id = $2 AND m.state = 'connected' RETURNING old.started_at
+            """,
+            mailbox_id,
+            firm_id,
+            since,
+            now,
+        )
+        if started_at is None:
+            return False
+        await held.execute(
+            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, 'backfill', $3)", mailbox_id, since, now
+        )
+        return True
+
+    return await transaction(work)
+
+
+async def next_stretch(mailbox: Held) -> Stretch | None:
+    """Of the gaps that are open, the latest time that is not listed yet; older than the mailbox's start nothing is asked for."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT id, greatest(since, $2) AS since, coalesce(listed_to, until) AS until, width_s FROM gap
+            WHERE mailbox_id = $1 AND closed_at IS NULL ORDER BY coalesce(listed_to, until) DESC, id LIMIT 1
+            """,
+            mailbox.id,
+            mailbox.started_at,
+        )
+    if row is None:
+        return None
+    width = timedelta(seconds=row["width_s"])
+    since = max(row["since"], row["until"] - width)
+    return Stretch(row["id"], since, row["until"], width, since == row["since"] or since >= row["until"])
+
+
+async def narrow(mailbox: Held, stretch: Stretch, width: timedelta, now: datetime) -> None:
+    """More was listed there than one page shows: a shorter stretch is asked for. Raises `LeaseLost`."""
+
+    async def work(held: Connection) -> None:
+        await held.execute("UPDATE gap SET width_s = $2 WHERE id = $1", stretch.gap_id, int(width.total_seconds()))
+
+    await writing(mailbox, now, work)
+
+
+async def listed(mailbox: Held, stretch: Stretch, gmail_ids: list[str], now: datetime) -> int:
+    """What a stretch showed becomes owed, and the gap is that much shorter, or closed. Returns how many looks. Raises `LeaseLost`."""
+
+    async def work(held: Connection) -> int:
+        found = await record_listed(held, mailbox.id, gmail_ids, "gap", now)
+        await held.execute(
+            "UPDATE gap SET listed_to = $2, found = found + $3, closed_at = $4, width_s = $5 WHERE id = $1",
+            stretch.gap_id,
+            stretch.since,
+            found.new,
+            now if stretch.is_last else None,
+            int(min(2 * stretch.width, DAY).total_seconds()),
+        )
+        if stretch.is_last:
+            await held.execute("UPDATE mailbox SET audit_at = least(audit_at, $2) WHERE id = $1", mailbox.id, now + AUDIT_AFTER)
+        return found.new + found.again
+
+    return await writing(mailbox, now, work)
+
+
+async def claim_recoveries(claim: timedelta, limit: int, now: datetime) -> list[int]:
+    """Mailboxes whose gaps are to be worked on by now, fair across firms. A claim whose job is lost runs out after `claim`."""
+    async with connection() as held:
+        rows = await held.fetch(
+            """
+            WITH due AS (SELECT id, row_number() OVER (PARTITION BY firm_id ORDER BY recover_at, id) AS turn FROM mailbox
+            WHERE state = 'connected' AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND recover_at <= $1
+            AND (cool_down_until IS NULL OR cool_down_until <= $1)
+            AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)),
+            chosen AS (SELECT m.id FROM mailbox m JOIN due USING (id) ORDER BY due.turn, m.id LIMIT $2 FOR UPDATE OF m SKIP LOCKED)
+            UPDATE mailbox m SET recover_at = $3 FROM chosen WHERE m.id = chosen.id AND m.recover_at <= $1 RETURNING m.id
+            """,
+            now,
+            limit,
+            now + claim,
+        )
+    return [row["id"] for row in rows]

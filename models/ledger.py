@@ -1,7 +1,9 @@
 """The ledger: every Gmail message that a mailbox told us of, what became of it, and whether another look is owed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from tortoise import fields
@@ -12,6 +14,7 @@ from models.mailboxes import Mailbox
 
 Outcome = Literal["filed", "skipped", "gone", "parked", "withdrawn"]
 Finder = Literal["push", "sweep", "audit", "gap"]
+PUT_AWAY = ["spam", "trash", "draft", "scheduled", "old"]  # reasons that may have passed while history told nothing of it
 
 
 class LedgerEntry(Model):
@@ -28,6 +31,7 @@ class LedgerEntry(Model):
     owed_at = fields.DatetimeField(null=True)
     next_attempt_at = fields.DatetimeField(null=True)
     tries = fields.SmallIntField(default=0, db_default=0)
+    strikes = fields.SmallIntField(default=0, db_default=0)  # times that a worker began to read it and was never heard of again
     missing_at = fields.DatetimeField(null=True)  # when Gmail first answered that it has no such message, or an older view than it told of
     seen_history_id = fields.DecimalField(max_digits=20, decimal_places=0)  # changes up to here owe nothing more
     view_history_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # the state of the message that the outcome rests on
@@ -58,6 +62,9 @@ class Owed:
     missing_at: datetime | None
     found_by: str
     viewed: int  # the state that its outcome rests on; 0 while there is none
+    owed_at: datetime | None = None  # when we learned of what is owed
+    strikes: int = 0
+    was_filed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,18 @@ class Postponed:
 Verdict = Settled | Postponed
 
 
-async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by: Finder, now: datetime) -> int:
-    """Writes a page's debts; returns how many messages are newly owed a look. Safe to repeat: a record that was seen owes nothing."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a page brought: how many messages are newly owed a look, the highest record of a new one that the sweep found, and the filed
+    ones that were deleted for good."""
+
+    owed: int
+    missed_id: int
+    deleted: tuple[str, ...]
+
+
+async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by: Finder, now: datetime, pushed_id: int = 0) -> Recorded:
+    """Writes a page's debts. Safe to repeat: a record that was seen owes nothing. What a push told of (up to `pushed_id`), a push found."""
     looks = sorted((d for d in debts if d.kind == "look"), key=lambda d: d.history_id)
     gone = [d for d in debts if d.kind == "added and deleted"]
     deleted = [d for d in debts if d.kind in ("deleted", "added and deleted")]
@@ -92,16 +109,19 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
     owed = await held.fetch(
         """
         INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
-        SELECT $1, d.gmail_id, $2, $3, $3, d.seen FROM unnest($4::text[], $5::numeric[]) AS d(gmail_id, seen)
+        SELECT $1, d.gmail_id, CASE WHEN d.seen <= $6 THEN 'push' ELSE $2 END, $3, $3, d.seen
+        FROM unnest($4::text[], $5::numeric[]) AS d(gmail_id, seen)
         ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = coalesce(l.owed_at, excluded.owed_at),
-        seen_history_id = excluded.seen_history_id, next_attempt_at = NULL, missing_at = NULL, tries = 0
-        WHERE l.seen_history_id < excluded.seen_history_id RETURNING l.id
+        found_by = CASE WHEN l.found_by = 'gap' THEN excluded.found_by ELSE l.found_by END,
+        seen_history_id = excluded.seen_history_id, next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0
+        WHERE l.seen_history_id < excluded.seen_history_id RETURNING l.found_by, l.seen_history_id, l.xmax = 0 AS is_new
         """,
         mailbox_id,
         found_by,
         now,
         [d.gmail_id for d in looks],
         [d.history_id for d in looks],
+        Decimal(pushed_id),
     )
     await held.execute(
         """
@@ -115,13 +135,13 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
         [d.gmail_id for d in gone],
         [d.history_id for d in gone],
     )
-    await held.execute(
+    deletions = await held.fetch(
         """
         UPDATE ledger_entry l SET owed_at = NULL, seen_history_id = d.seen, settled_at = $2,
         outcome = CASE WHEN l.outcome IS NULL OR l.outcome = 'parked' THEN 'gone' ELSE l.outcome END,
         reason = CASE WHEN l.outcome IS NULL OR l.outcome = 'parked' THEN 'deleted' ELSE l.reason END
         FROM unnest($3::text[], $4::numeric[]) AS d(gmail_id, seen) WHERE l.mailbox_id = $1 AND l.gmail_id = d.gmail_id AND
-        l.seen_history_id < d.seen
+        l.seen_history_id < d.seen RETURNING l.gmail_id, l.outcome
         """,
         mailbox_id,
         now,
@@ -131,32 +151,108 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
     again = await held.fetch(
         """
         UPDATE ledger_entry l SET owed_at = coalesce(l.owed_at, $2), seen_history_id = d.seen, next_attempt_at = NULL, missing_at = NULL,
-        tries = 0 FROM unnest($3::text[], $4::numeric[]) AS d(gmail_id, seen)
+        tries = 0, strikes = 0, found_by = CASE WHEN l.found_by = 'gap' THEN $5 ELSE l.found_by END
+        FROM unnest($3::text[], $4::numeric[]) AS d(gmail_id, seen)
         WHERE l.mailbox_id = $1 AND l.gmail_id = d.gmail_id AND l.seen_history_id < d.seen RETURNING l.id
         """,
         mailbox_id,
         now,
         [d.gmail_id for d in known],
         [d.history_id for d in known],
+        found_by,
     )
-    return len(owed) + len(again)
+    missed = [int(row["seen_history_id"]) for row in owed if row["is_new"] and row["found_by"] == "sweep"]
+    lost = tuple(row["gmail_id"] for row in deletions if row["outcome"] == "filed")
+    return Recorded(len(owed) + len(again), max(missed, default=0), lost)
 
 
-async def owed(mailbox_id: int, now: datetime, limit: int) -> list[Owed]:
-    """The messages whose look is due, oldest debt first."""
+async def settle_withdrawn(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], reason: str) -> None:
+    """Filed messages that are kept no more."""
+    await held.execute(
+        "UPDATE ledger_entry SET outcome = 'withdrawn', reason = $3 WHERE mailbox_id = $1 AND gmail_id = ANY($2::text[])",
+        mailbox_id,
+        list(gmail_ids),
+        reason,
+    )
+
+
+async def strike(entry_ids: Sequence[int]) -> None:
+    """Noted before a message is read, and cleared once that has ended, however it ended: what is left was fatal to its worker.
+
+    Not waited for on the disk: a crash of the database forgives it.
+    """
+    async with connection() as held:
+        await held.execute(
+            """
+            WITH hint AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+            UPDATE ledger_entry SET strikes = strikes + 1 FROM hint WHERE id = ANY($1::bigint[])
+            """,
+            list(entry_ids),
+        )
+
+
+async def forgive(held: Connection, entry_ids: Sequence[int]) -> None:
+    """Clears one strike: the worker has survived the reading."""
+    await held.execute("UPDATE ledger_entry SET strikes = 0 WHERE id = ANY($1::bigint[]) AND strikes > 0", list(entry_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing by date brought: messages that the ledger did not know, and known ones that are judged again."""
+
+    new: int
+    again: int
+
+
+async def record_listed(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], found_by: Finder, now: datetime) -> Listed:
+    """Owes a look to what a listing by date shows and the ledger does not know, or knows as put away or gone: what is listed is neither in
+    spam nor in trash. Safe to repeat."""
+    found = await held.fetch(
+        """
+        INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
+        SELECT $1, gmail_id, $2, $3, $3, 0 FROM unnest($4::text[]) AS d(gmail_id)
+        ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = $3, found_by = $2, next_attempt_at = NULL, missing_at = NULL, tries = 0,
+        strikes = 0 WHERE l.owed_at IS NULL AND (l.outcome IN ('gone', 'withdrawn') OR l.outcome = 'skipped' AND l.reason = ANY($5))
+        RETURNING l.xmax = 0 AS is_new
+        """,
+        mailbox_id,
+        found_by,
+        now,
+        sorted(set(gmail_ids)),
+        PUT_AWAY,
+    )
+    new = sum(row["is_new"] for row in found)
+    return Listed(new, len(found) - new)
+
+
+async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = False) -> list[Owed]:
+    """The messages whose look is due, oldest debt first; those that a gap found apart from the rest, so that neither waits for the other.
+    What may have killed a worker comes last."""
     async with connection() as held:
         rows = await held.fetch(
             """
-            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id FROM ledger_entry
-            WHERE mailbox_id = $1 AND owed_at IS NOT NULL
-            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY owed_at, id LIMIT $3
+            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome FROM ledger_entry
+            WHERE mailbox_id = $1 AND owed_at IS NOT NULL AND (found_by = 'gap') = $4
+            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes > 0, owed_at, id LIMIT $3
             """,
             mailbox_id,
             now,
             limit,
+            of_gaps,
         )
     return [
-        Owed(r["id"], r["gmail_id"], int(r["seen_history_id"]), r["tries"], r["missing_at"], r["found_by"], int(r["view_history_id"] or 0))
+        Owed(
+            r["id"],
+            r["gmail_id"],
+            int(r["seen_history_id"]),
+            r["tries"],
+            r["missing_at"],
+            r["found_by"],
+            int(r["view_history_id"] or 0),
+            r["owed_at"],
+            r["strikes"],
+            r["outcome"] == "filed",
+        )
         for r in rows
     ]
 
@@ -169,7 +265,7 @@ async def settle(held: Connection, settled: list[Settled], now: datetime) -> Non
         outcome = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.outcome ELSE d.outcome END,
         reason = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.reason ELSE d.reason END,
         owed_at = CASE WHEN l.seen_history_id <= greatest(d.seen, d.view) THEN NULL ELSE l.owed_at END,
-        next_attempt_at = NULL, missing_at = NULL, tries = 0
+        next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0
         FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::text[], $5::text[]) AS d(id, seen, view, outcome, reason)
         WHERE l.id = d.id AND (l.view_history_id IS NULL OR l.view_history_id <= d.view)
         """,
@@ -186,7 +282,7 @@ async def postpone(held: Connection, postponed: list[Postponed], most_tries: int
     """Puts looks off. What failed `most_tries` times is parked: a dead letter that a person can retry."""
     await held.execute(
         """
-        UPDATE ledger_entry l SET tries = l.tries + d.failed,
+        UPDATE ledger_entry l SET tries = l.tries + d.failed, strikes = 0,
         reason = CASE WHEN l.outcome = 'filed' THEN l.reason ELSE d.reason END,
         missing_at = CASE WHEN d.failed = 0 THEN coalesce(l.missing_at, $6) ELSE l.missing_at END,
         next_attempt_at = CASE WHEN l.tries + d.failed < $5 THEN d.until END,

@@ -1,25 +1,20 @@
-"""Mailboxes: who holds them, whether they are connected, how far they were read, and who reads them now."""
+"""Mailboxes: who holds them, whether they are connected, how far they were read, and what is owed when."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 from tortoise import fields
 from tortoise.expressions import F
 from tortoise.models import Model
 
 from models.address import key_of
-from models.database import Connection, connection, transaction
+from models.database import Connection, transaction
 from models.firms import Firm, User
 
-Work = TypeVar("Work")
+AUDIT_AFTER = timedelta(minutes=15)  # a connect or a recovery; Gmail's search shows a mail some minutes after its history does
 State = Literal["connected", "paused", "lapsed", "disconnected"]
-
-
-class LeaseLost(Exception):
-    """The mailbox is not ours any more: another worker has it, or it was disconnected or reconnected. Stop; nothing was written."""
 
 
 class Mailbox(Model):
@@ -44,17 +39,26 @@ class Mailbox(Model):
     history_at = fields.DatetimeField()  # just before the listing whose head became the cursor: where a gap would begin
     started_at = fields.DatetimeField()  # older messages are not filed
     watch_expires_at = fields.DatetimeField(null=True)
+    watch_due_at = fields.DatetimeField(null=True)  # when Google is asked for pushes next; null: at once
+    watch_failures = fields.SmallIntField(default=0, db_default=0)
+    watch_trouble = fields.CharField(40, null=True)  # why Google gave no watch, as a word
 
     lease_owner = fields.CharField(32, null=True)
     lease_until = fields.DatetimeField(null=True)
     cool_down_until = fields.DatetimeField(null=True)
     next_attempt_at = fields.DatetimeField(null=True, db_index=True)  # when something is owed
     failures = fields.SmallIntField(default=0, db_default=0)  # runs that failed in a row: each waits longer
+    throttled = fields.SmallIntField(default=0, db_default=0)  # runs that Google slowed down, less those since
+    recover_at = fields.DatetimeField(null=True)  # when a gap is worked on next; null: nothing to recover
+    audit_at = fields.DatetimeField(null=True)  # when it is compared with Gmail next; null: as soon as may be
 
     connected_at = fields.DatetimeField()
     claimed_at = fields.DatetimeField(null=True)  # when the sweep last queued it
     last_checked_at = fields.DatetimeField(null=True)  # last listing that ended
     last_push_at = fields.DatetimeField(null=True)
+    pushed_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # the highest that a push told of; never a cursor
+    missed_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # the highest that the sweep found and no push told of
+    missed_at = fields.DatetimeField(null=True)
     last_filed_at = fields.DatetimeField(null=True)
     lapsed_at = fields.DatetimeField(null=True)
     lapse_reason = fields.CharField(40, null=True)
@@ -74,30 +78,6 @@ class Mailbox(Model):
         key = key_of(address)
         rows = await cls.filter(address_key=key).values_list("id", "state") if key else []
         return tuple(sorted(mailbox for mailbox, state in rows if state == "connected")), bool(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A mailbox under our lease, as it was when we took it. Every write through `writing` proves that it still is ours."""
-
-    id: int
-    firm_id: int
-    user_id: int
-    epoch: int
-    owner: str
-    lease: timedelta
-    cursor: int
-    head: int | None
-    head_at: datetime | None
-    history_at: datetime
-    started_at: datetime
-    last_checked_at: datetime | None
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotTaken:
-    because: Literal["held", "cooling", "not connected", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +105,16 @@ async def connect(grant: Connect, now: datetime) -> int:
         return await held.fetchval(  # type: ignore[no-any-return]
             """
             INSERT INTO mailbox AS m (firm_id, user_id, google_sub, address, address_key, state, epoch, refresh_token, access_token,
-            access_expires_at, cursor, history_at, started_at, connected_at, next_attempt_at, claimed_at)
-            VALUES ($1, $2, $3, $4, $5, 'connected', 1, $6, $7, $8, $9, $10, $10, $11, $11, $11)
+            access_expires_at, cursor, history_at, started_at, connected_at, next_attempt_at, claimed_at, audit_at)
+            VALUES ($1, $2, $3, $4, $5, 'connected', 1, $6, $7, $8, $9, $10, $10, $11, $11, $11, $12)
             ON CONFLICT (firm_id, google_sub) DO UPDATE SET
             (user_id, address, address_key) = (excluded.user_id, excluded.address, excluded.address_key),
             (refresh_token, access_token, access_expires_at) = (excluded.refresh_token, excluded.access_token, excluded.access_expires_at),
             (state, epoch, failures) = ('connected', m.epoch + 1, 0),
-            (connected_at, next_attempt_at, claimed_at) = (excluded.connected_at, excluded.next_attempt_at, excluded.claimed_at),
-            (lease_owner, lease_until, cool_down_until, lapsed_at, lapse_reason, watch_expires_at) = (NULL, NULL, NULL, NULL, NULL, NULL),
+            (connected_at, next_attempt_at, claimed_at, audit_at) =
+            (excluded.connected_at, excluded.next_attempt_at, excluded.claimed_at, excluded.audit_at),
+            (lease_owner, lease_until, cool_down_until, lapsed_at, lapse_reason, throttled) = (NULL, NULL, NULL, NULL, NULL, 0),
+            (watch_expires_at, watch_due_at, watch_failures, watch_trouble, missed_id) = (NULL, NULL, 0, NULL, NULL),
             cursor = CASE WHEN m.state = 'disconnected' THEN excluded.cursor ELSE m.cursor END,
             head = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head END,
             head_at = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head_at END,
@@ -151,6 +133,7 @@ async def connect(grant: Connect, now: datetime) -> int:
             Decimal(grant.history_id),
             grant.baseline_at,
             now,
+            now + AUDIT_AFTER,
         )
 
     return await transaction(work)
@@ -190,127 +173,3 @@ async def lapse(mailbox_id: int, epoch: int, because: str, now: datetime) -> boo
             next_attempt_at=None,
         )
     )
-
-
-async def take(mailbox_id: int, owner: str, lease: timedelta, now: datetime, *, backing_off: bool = False) -> Held | NotTaken:
-    """Takes the lease if nobody has it: a compare-and-set on the row. `owner` is this run's own.
-
-    `backing_off`: not while a mailbox whose runs failed waits for its next attempt.
-    """
-    async with connection() as held:
-        row = await held.fetchrow(
-            """
-            UPDATE mailbox m SET lease_owner = $2, lease_until = $3 WHERE id = $1 AND state = 'connected'
-            AND (SELECT provider FROM firm f WHERE f.id = m.firm_id) = 'google'
-            AND (lease_until IS NULL OR lease_until <= $4) AND (cool_down_until IS NULL OR cool_down_until <= $4)
-            AND (NOT $5 OR failures = 0 OR next_attempt_at IS NULL OR next_attempt_at <= $4)
-            RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures
-            """,
-            mailbox_id,
-            owner,
-            now + lease,
-            now,
-            backing_off,
-        )
-        if row is None:
-            state = await held.fetchrow(
-                "SELECT state, provider, cool_down_until, lease_until FROM mailbox m JOIN firm f ON f.id = firm_id WHERE m.id = $1",
-                mailbox_id,
-            )
-            return NotTaken(_why_not(state, now, backing_off))
-    cursor, head = int(row["cursor"]), None if row["head"] is None else int(row["head"])
-    return Held(
-        mailbox_id,
-        row["firm_id"],
-        row["user_id"],
-        row["epoch"],
-        owner,
-        lease,
-        cursor,
-        head,
-        row["head_at"],
-        row["history_at"],
-        row["started_at"],
-        row["last_checked_at"],
-        row["failures"],
-    )
-
-
-async def writing(mailbox: Held, now: datetime, work: Callable[[Connection], Awaitable[Work]]) -> Work:
-    """The transaction of a mailbox's own work. It starts with its write on the mailbox row, which proves and renews the lease.
-
-    Raises `LeaseLost` if the mailbox is no longer ours, with nothing written.
-    """
-
-    async def fenced(held: Connection) -> Work:
-        await _renew(held, mailbox, now)
-        return await work(held)
-
-    return await transaction(fenced)
-
-
-async def renew(mailbox: Held, now: datetime) -> None:
-    """Raises `LeaseLost`."""
-    async with connection() as held:
-        await _renew(held, mailbox, now)
-
-
-async def _renew(held: Connection, mailbox: Held, now: datetime) -> None:
-    mine = await held.fetchval(
-        "UPDATE mailbox SET lease_until = greatest(lease_until, $4) WHERE id = $1 AND epoch = $2 AND lease_owner = $3 RETURNING id",
-        mailbox.id,
-        mailbox.epoch,
-        mailbox.owner,
-        now + mailbox.lease,
-    )
-    if mine is None:
-        raise LeaseLost
-
-
-async def release(
-    mailbox: Held,
-    settle: timedelta,
-    again_at: datetime | None = None,
-    cool_down_until: datetime | None = None,
-    *,
-    failed: bool = False,
-    listed: bool = True,
-    handed_on: bool = False,
-) -> None:
-    """Gives the lease back, if it is still ours, and notes when something is owed next: at `again_at`, when the ledger owes a look, or
-    when the cursor's candidate is `settle` old, whichever comes first. A run that failed waits for `again_at`, so that nothing hammers;
-    one that did not list settles no listing that is owed; what is handed on to another job is owed at `again_at`, should that be lost."""
-    async with connection() as held:
-        await held.execute(
-            """
-            UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until),
-            failures = CASE WHEN $7 THEN least(m.failures + 1, 100) WHEN $8 THEN 0 ELSE m.failures END,
-            next_attempt_at = CASE WHEN $7 OR $9 OR $5 IS NOT NULL THEN $4
-            ELSE least($4, m.head_at + $6, CASE WHEN NOT $8 THEN m.next_attempt_at END,
-            (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
-            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)) END
-            WHERE id = $1 AND epoch = $2 AND lease_owner = $3
-            """,
-            mailbox.id,
-            mailbox.epoch,
-            mailbox.owner,
-            again_at,
-            cool_down_until,
-            settle,
-            failed,
-            listed,
-            handed_on,
-        )
-
-
-async def pushed(mailbox: Held, now: datetime) -> None:
-    await Mailbox.filter(id=mailbox.id).update(last_push_at=now)
-
-
-def _why_not(row: Connection, now: datetime, backing_off: bool) -> Literal["held", "cooling", "not connected", "unknown"]:
-    if row is None:
-        return "unknown"
-    if row["state"] != "connected" or row["provider"] != "google":
-        return "not connected"
-    cooling = row["cool_down_until"] and row["cool_down_until"] > now
-    return "cooling" if cooling or (backing_off and not (row["lease_until"] and row["lease_until"] > now)) else "held"

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from models.mailboxes import LeaseLost, Mailbox
+from models.leases import LeaseLost
+from models.mailboxes import Mailbox
 
 
 class Seal(Protocol):

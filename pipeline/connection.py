@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
+import random
 import secrets
 import time
 from dataclasses import dataclass
 
 import redis
 
-from gmail.answers import Watch
 from gmail.client import Gmail, GmailMailbox
-from gmail.errors import GmailTrouble, OnlyOneWatch
+from gmail.errors import GmailTrouble
 from gmail.oauth import Grant, OAuthClient
 from gmail.tokens import AccessToken
 from gmail.vault import Vault, VaultTrouble
@@ -18,8 +18,10 @@ from models import mailboxes
 from models.address import key_of
 from models.firms import User
 from models.mailboxes import Connect, Mailbox
+from models.watches import RENEW_AFTER, to_watch, watch_set
 from pipeline.jobs import sync_mailbox
 from pipeline.tools import Clock
+from pipeline.watch import next_renewal, watched
 from telemetry.logs import correlation, fault, log
 
 
@@ -113,22 +115,17 @@ class Connections:
             return None
 
     async def _watch(self, mailbox_id: int, google: GmailMailbox) -> None:
-        """The history id that Google answers is its head, no cursor: it is not kept."""
+        """One that fails is asked for again by the sweep, before all others."""
+        connection = await to_watch(mailbox_id)
+        if connection is None:
+            return
         try:
             watch = await watched(google, self.topic)
         except GmailTrouble as trouble:
             fault("watch failed", trouble, mailbox=mailbox_id, word=getattr(trouble, "what", None) or getattr(trouble, "because", None))
-        else:
-            await Mailbox.filter(id=mailbox_id).update(watch_expires_at=watch.expires_at)
-
-
-async def watched(google: GmailMailbox, topic: str) -> Watch:
-    """Asks for pushes; stops an older watch only where Google says that it stands in the way."""
-    try:
-        return await google.watch(topic)
-    except OnlyOneWatch:
-        await google.stop()
-        return await google.watch(topic)
+            return
+        due_at = next_renewal(await self.clock(), watch.expires_at, RENEW_AFTER, random.random())  # noqa: S311  # spreads, keeps no secret
+        await watch_set(mailbox_id, connection.epoch, watch.expires_at, due_at)
 
 
 async def _announce(mailbox_id: int, trace: str) -> None:

@@ -7,16 +7,21 @@ from datetime import timedelta
 from gmail.answers import Change
 from gmail.client import GmailMailbox
 from gmail.errors import HistoryExpired, InvalidCursor, TryAgain
-from models.gaps import rebaseline
-from models.history import record_last_page, record_page
+from models.gaps import start_anew
+from models.history import Waits, record_last_page, record_page
+from models.leases import Held
 from models.ledger import Debt, Finder
-from models.mailboxes import Held
 from pipeline.rules import JUDGED_BY, PUT_AWAY
 from pipeline.tools import Tools
+from telemetry import metrics
 from telemetry.logs import log
 
 OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
 MARGIN = timedelta(minutes=5)  # and beyond the baseline: Google's clock is not ours
+
+
+class StartedAnew(Exception):
+    """The cursor has moved to a baseline, a gap is open, and the lease is given back: look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +33,24 @@ class Discovered:
 
 
 async def discover(held: Held, gmail: GmailMailbox, found_by: Finder, tools: Tools) -> Discovered:
-    """Lists what changed since the cursor. Raises `LeaseLost` and gmail's errors."""
+    """Lists what changed since the cursor. Raises `StartedAnew`, `LeaseLost` and gmail's errors."""
     asked_at, first_head, found = await tools.clock(), None, 0
+    waits = Waits(tools.limits.settle, tools.limits.withdraw)
     try:
         async for page in gmail.history(held.cursor):
             first_head = page.head if first_head is None else first_head
             debts, now = debts_of(page.changes), await tools.clock()
             if page.last:
-                found += await record_last_page(held, debts, found_by, first_head, asked_at, tools.limits.settle, now)
+                found += await record_last_page(held, debts, found_by, first_head, asked_at, waits, now)
             elif debts:
-                found += await record_page(held, debts, found_by, now)
-    except InvalidCursor:
-        if asked_at - held.history_at < tools.limits.settle:  # a cursor as young as that is only ahead of the server that answered
+                found += await record_page(held, debts, found_by, waits, now)
+    except HistoryExpired as expired:
+        distrust = isinstance(expired, InvalidCursor)
+        # A baseline as young as that did not expire: the server that answered is behind. But that of a new connection may be no good.
+        if asked_at - held.history_at < waits.settle and (distrust or held.history_at != held.started_at):
             raise TryAgain("head_behind_cursor") from None
-        first_head = await _start_anew(held, gmail, "invalid cursor", tools)
-    except HistoryExpired:
-        first_head = await _start_anew(held, gmail, "history expired", tools)
+        await _start_anew(held, gmail, tools, distrust=distrust)
+        raise StartedAnew from None
     return Discovered(found, first_head or held.cursor)
 
 
@@ -68,10 +75,11 @@ def _debt(message_id: str, changes: list[Change]) -> Debt:
     return Debt(message_id, last.history_id, "look")
 
 
-async def _start_anew(held: Held, gmail: GmailMailbox, reason: str, tools: Tools) -> int:
-    """The baseline is read before anything is listed by date, and the gap ends behind it, so that no mail lies between. Returns it."""
+async def _start_anew(held: Held, gmail: GmailMailbox, tools: Tools, *, distrust: bool) -> None:
+    """The baseline is read before anything is listed by date, and the gap ends behind it, so that no mail lies between."""
+    reason = "invalid cursor" if distrust else "history expired"
     profile = await gmail.profile()
     now = await tools.clock()
-    await rebaseline(held, profile.history_id, held.history_at - OVERLAP, now + MARGIN, reason, now)
-    log.warning("gap opened", mailbox=held.id, reason=reason)
-    return profile.history_id
+    await start_anew(held, profile.history_id, now + MARGIN, OVERLAP, reason, now, distrust=distrust)
+    metrics.GAPS_OPENED.labels(reason).inc()
+    log.warning("gap opened", reason=reason)

@@ -1,9 +1,11 @@
 """Stage two: what is owed a look gets one, and what concerns clients is filed. Restartable at any statement."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 import asyncpg
@@ -12,13 +14,13 @@ from gmail.client import GmailMailbox
 from gmail.errors import GmailTrouble, MessageMissing, RateLimited, TokenRefused, TryAgain
 from gmail.message import Content, Headers
 from gmail.vault import VaultTrouble
-from models.database import DATABASE_TROUBLE
+from models.database import DATABASE_TROUBLE, connection
 from models.directory import clients_by_address
 from models.filing import NewEmail, file_batch
 from models.firms import Firm, User
-from models.ledger import Owed, Settled, Verdict, witness
+from models.leases import Held, LeaseLost
+from models.ledger import Owed, Settled, Verdict, forgive, strike, witness
 from models.ledger import owed as owed_looks
-from models.mailboxes import Held, LeaseLost
 from pipeline import verdicts
 from pipeline.compose import compose
 from pipeline.match import Concerns, NotAClients, Party, concerns, look_up_keys, parties
@@ -53,11 +55,27 @@ async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
     while batch := await owed_looks(held.id, now := await tools.clock(), tools.limits.batch):
         if now >= until:
             return Tally(looked, filed, more=True)
-        rules = rules or FirmRules(await User.login_keys(held.firm_id), (await Firm.get(id=held.firm_id)).file_all_sent)
-        patience = verdicts.Patience(tools.limits.first_missing, tools.limits.retry, now)
-        this = Batch(held, gmail, rules, patience, tools.limits.tries, asyncio.Semaphore(tools.parallel))
-        looked, filed = looked + len(batch), filed + await this.go(batch)
+        rules = rules or await rules_of(held)
+        done = await file_batch_of(batch, held, gmail, rules, tools, now)
+        looked, filed = looked + done.looked, filed + done.filed
     return Tally(looked, filed, more=False)
+
+
+async def file_batch_of(owed: Sequence[Owed], held: Held, gmail: GmailMailbox, rules: FirmRules, tools: Tools, now: datetime) -> Tally:
+    """One batch of what is owed. What may have killed a worker is read by itself, after all others, and one such at a time in a process:
+    whoever dies with it by chance is then not taken for it."""
+    limits = tools.limits
+    patience = verdicts.Patience(limits.first_missing, limits.retry, now, limits.withdraw, held.pushed_id, held.last_checked_at)
+    this = Batch(held, gmail, rules, patience, limits.tries, limits.strikes, asyncio.Semaphore(tools.at_once(held)))
+    harmless = [entry for entry in owed if not entry.strikes]
+    if harmless:
+        return Tally(len(harmless), await this.go(harmless), more=False)
+    async with tools.alone:
+        return Tally(1, await this.go(owed[:1]), more=False)
+
+
+async def rules_of(held: Held) -> FirmRules:
+    return FirmRules(await User.login_keys(held.firm_id), (await Firm.get(id=held.firm_id)).file_all_sent)
 
 
 @dataclass(slots=True)
@@ -69,23 +87,44 @@ class Batch:
     rules: FirmRules
     patience: verdicts.Patience
     most_tries: int
+    most_strikes: int
     slots: asyncio.Semaphore  # as many as are asked for at once
     answered: bool = False
     silent: bool = False
+    limited: RateLimited | None = None
+    struck: list[int] = field(default_factory=list)  # ledger entries whose reading has begun
     settled: list[Verdict] = field(default_factory=list)
     emails: list[tuple[Settled, NewEmail]] = field(default_factory=list)
     trouble: GmailTrouble | None = None  # concerns the whole mailbox: told after what could be read is filed
 
     async def go(self, owed: Sequence[Owed]) -> int:
         """Returns how many activities are new."""
-        looks = await self.read(owed, lambda entry: self.gmail.headers(entry.gmail_id))
+        self.settled += [verdicts.fatal(entry, self.patience) for entry in owed if entry.strikes >= self.most_strikes]
+        looks = await self.read(
+            [entry for entry in owed if entry.strikes < self.most_strikes], lambda entry: self.gmail.headers(entry.gmail_id)
+        )
         concerned = await self.match([named for entry, headers in looks if (named := self.named(entry, headers))])
-        for entry, content in await self.read(list(concerned), lambda entry: self.gmail.message(entry.gmail_id), shown=True):
-            self.compose(entry, content, *concerned[entry])
-        filed = await self.commit()
+        try:
+            await self.strike(list(concerned))
+            for entry, content in await self.read(list(concerned), lambda entry: self.gmail.message(entry.gmail_id), shown=True):
+                self.compose(entry, content, *concerned[entry])
+            filed = await self.commit()
+        except Exception:
+            with contextlib.suppress(Exception):  # whatever went wrong, we are alive: no message was fatal
+                await self.forgive()
+            raise
         if self.trouble:
             raise self.trouble
         return filed
+
+    async def strike(self, entries: Sequence[Owed]) -> None:
+        if entries:
+            self.struck = [entry.entry_id for entry in entries]
+            await strike(self.struck)
+
+    async def forgive(self) -> None:
+        async with connection() as held:
+            await forgive(held, self.struck)
 
     async def read(
         self, owed: Sequence[Owed], call: Callable[[Owed], Awaitable[Answer]], *, shown: bool = False
@@ -120,12 +159,17 @@ class Batch:
         return read
 
     async def ask(self, entry: Owed, call: Callable[[Owed], Awaitable[Answer]]) -> Answer:
-        """Where Google does not answer at all, the rest of the batch is not asked for: each would wait for as long."""
+        """Where Google does not answer at all, or wants to be left alone, the rest of the batch is not asked for."""
         async with self.slots:
+            if self.limited:
+                raise self.limited
             if self.silent:
                 raise TryAgain("timeout")
             try:
                 answer = await call(entry)
+            except RateLimited as limited:
+                self.limited = limited
+                raise
             except TryAgain as trouble:
                 self.silent = self.silent or (trouble.because in NO_ANSWER and not self.answered)
                 raise
@@ -200,9 +244,9 @@ class Batch:
 
     async def write(self, emails: Sequence[tuple[Settled, NewEmail]], settled: Sequence[Verdict]) -> int:
         every = [*settled, *(verdict for verdict, _ in emails)]
-        if not every:
+        if not every and not self.struck:
             return 0
-        filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now)
+        filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now, self.struck)
         for (outcome, finder), count in Counter((_outcome(verdict), verdict.entry.found_by) for verdict in every).items():
             metrics.MESSAGES.labels(outcome, finder).inc(count)
         return filed

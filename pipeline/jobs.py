@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import dramatiq
 import redis
@@ -12,6 +13,7 @@ from pipeline import broker as _broker  # sets Dramatiq's broker before the firs
 from pipeline.announce import News
 
 FRESH, SWEEP, BULK = "fresh", "sweep", "bulk"
+BEHIND = 10  # Dramatiq's priority of bulk jobs in a worker that serves the sweep too; 0 goes first
 BROKER = _broker.broker
 
 
@@ -24,7 +26,26 @@ async def sync_mailbox(mailbox_id: int, trace: str, told_at: float) -> None:
     await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()))], trace)
 
 
-@dramatiq.actor(queue_name=BULK)
+@dramatiq.actor(queue_name=SWEEP)
+async def sync_stragglers(mailbox_ids: list[int], trace: str, due_at: float) -> None:
+    """Mailboxes that nobody looked at for an interval: side by side, each under its own lease. `due_at`: seconds since 1970, when they
+    were claimed; whoever looked since then did this work."""
+    await _sync_many(mailbox_ids, "sweep", SWEEP, trace, due_at)
+
+
+@dramatiq.actor(queue_name=SWEEP)
+async def sync_pending(mailbox_ids: list[int], trace: str, due_at: float) -> None:
+    """Mailboxes that owe something, or whose run never ended."""
+    await _sync_many(mailbox_ids, "pending", SWEEP, trace, due_at)
+
+
+@dramatiq.actor(queue_name=BULK, priority=BEHIND)
+async def sync_failing(mailbox_ids: list[int], trace: str, due_at: float) -> None:
+    """The same where the last runs failed: behind the others, as they may hold this job for as long as Google is silent."""
+    await _sync_many(mailbox_ids, "pending", BULK, trace, due_at)
+
+
+@dramatiq.actor(queue_name=BULK, priority=BEHIND)
 async def sync_backlog(mailbox_id: int, trace: str) -> None:
     """A sync ran out of its time with messages still owed: the rest, behind everybody's fresh mail."""
     from pipeline.sync import Trigger, sync
@@ -33,13 +54,20 @@ async def sync_backlog(mailbox_id: int, trace: str) -> None:
     await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()))], trace)
 
 
-@dramatiq.actor(queue_name=SWEEP)
-async def sync_stragglers(mailbox_ids: list[int], trace: str) -> None:
-    """Mailboxes that nobody looked at for an interval, or that owe something: side by side, each under its own lease."""
+@dramatiq.actor(queue_name=BULK, priority=BEHIND)
+async def recover_mailbox(mailbox_id: int, trace: str) -> None:
+    """A gap of this mailbox is owed a listing by date. What is left when it ends, the gaps chore queues again."""
+    from pipeline.recover import recover
+    from pipeline.tools import tools
+
+    await _queue_the_rest([(mailbox_id, "news" if await recover(mailbox_id, trace, tools()) else None)], trace)
+
+
+async def _sync_many(mailbox_ids: list[int], kind: Literal["sweep", "pending"], queue: str, trace: str, due_at: float) -> None:
     from pipeline.sync import Trigger, sync_many
     from pipeline.tools import tools
 
-    await _queue_the_rest(await sync_many(mailbox_ids, Trigger("sweep", SWEEP, trace), tools()), trace)
+    await _queue_the_rest(await sync_many(mailbox_ids, Trigger(kind, queue, trace, due_at), tools()), trace)
 
 
 async def _queue_the_rest(unfinished: Iterable[tuple[int, str | None]], trace: str) -> None:

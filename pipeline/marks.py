@@ -84,5 +84,7 @@ class Marks:
         """Its job will not come."""
         await self._distrust([f"{self._keys[0]}{mailbox}"])
 
-    async def told(self, mailbox: int) -> bool:
-        return bool(await self._client.exists(f"{self._keys[0]}{mailbox}"))
+    async def told(self, mailbox: int) -> int | None:
+        """What the mark tells, which stays where it is."""
+        mark: Any = await self._client.get(f"{self._keys[0]}{mailbox}")
+        return None if mark is None else int(mark.rpartition(b":")[2])

@@ -15,11 +15,11 @@ from typing import Literal
 
 import structlog
 
-from gmail.errors import AccessRevoked, GmailTrouble, RateLimited, TryAgain
-from models import mailboxes
+from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, OperatorFault, RateLimited, TryAgain
+from models import leases, mailboxes, project
+from models.leases import Held, LeaseLost, NotTaken, Rank
 from models.ledger import Finder, retry_delay
-from models.mailboxes import Held, LeaseLost, NotTaken
-from pipeline.discover import discover
+from pipeline.discover import StartedAnew, discover
 from pipeline.file import NO_ANSWER, Tally, file_owed
 from pipeline.tools import Tools
 from telemetry import metrics
@@ -32,16 +32,22 @@ Rest = Literal["backlog", "news"]  # messages still owed, or told of news again 
 STAYS_MARKED = ("held", "cooling", "lost", "failed", "rate limited")  # somebody else, or a later run, looks at the mark
 LONGEST_BACK_OFF = timedelta(minutes=5)  # of a mailbox whose runs fail: so long may its mail wait once the trouble is over
 NOTHING = Tally(0, 0, more=False)
+RANKS: dict[str, Rank] = {"push": "fresh", "pending": "fresh", "sweep": "sweep", "backlog": "bulk", "audit": "bulk"}
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Why a sync runs. `told_at`: seconds since 1970, when the push was heard."""
+    """Why a sync runs. `told_at`: seconds since 1970, when the push was heard, or the mailbox claimed: a listing since then will do."""
 
-    kind: Literal["push", "sweep", "backlog"]
+    kind: Literal["push", "pending", "sweep", "backlog", "audit"]
     queue: str
     trace: str
     told_at: float | None = None
+
+    @property
+    def rank(self) -> Rank:
+        """Who goes first where Google allows little: what was pushed, and what is owed of it; then the sweep; then what can wait."""
+        return RANKS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ async def sync(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
 
 
 async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | None:
-    until = await tools.clock() + tools.limits.job_budget
+    until, anew = await tools.clock() + tools.limits.job_budget, False
     while True:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(trace=trigger.trace, mailbox=mailbox_id):
@@ -85,10 +91,13 @@ async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | Non
             metrics.SYNCS.labels(trigger.queue, trigger.kind, run.outcome).inc()
             log.info("sync", trigger=trigger.kind, outcome=run.outcome, found=run.found, looked=run.tally.looked, filed=run.tally.filed,
                      ms=round((time.perf_counter() - started) * 1000, 1))  # fmt: skip
-        if run.tally.filed and trigger.told_at:
+        if run.tally.filed and trigger.told_at and trigger.kind == "push":
             metrics.PUSH_TO_FILED.observe(max(0.0, time.time() - trigger.told_at))
         if run.outcome in STAYS_MARKED:
             return None
+        if run.outcome == "anew" and not anew:
+            anew, trigger = True, replace(trigger, told_at=None)
+            continue
         told = await tools.marks.told(mailbox_id)
         if run.tally.more or (told and await tools.clock() >= until):
             return "news" if told else "backlog"
@@ -99,22 +108,24 @@ async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | Non
 
 async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
     """One turn under the lease, which is given back however it ends."""
-    held = await mailboxes.take(
-        mailbox_id, secrets.token_hex(8), tools.limits.lease, await tools.clock(), backing_off=trigger.kind == "push"
+    now = await tools.clock()
+    held = await leases.take(
+        mailbox_id, secrets.token_hex(8), tools.limits.lease, now, backing_off=trigger.kind == "push", rank=trigger.rank
     )
     if isinstance(held, NotTaken):
-        if held.because in ("not connected", "unknown"):
-            await tools.marks.take(mailbox_id)  # nobody will come for it
+        await _not_now(mailbox_id, held, tools, now)
         return Run(held.because)
     try:
-        async with _keeping(held, tools):
+        async with keeping(held, tools):
             run = await _look_and_file(held, trigger, tools)
         again_at = await tools.clock() + tools.limits.mark if run.tally.more else run.again_at
-        await mailboxes.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale", handed_on=run.tally.more)
+        await leases.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale", handed_on=run.tally.more)
         return run
     except LeaseLost:
-        await mailboxes.release(held, tools.limits.settle)  # nothing to give back, unless a commit's answer was lost: then it is still ours
+        await leases.release(held, tools.limits.settle)  # nothing to give back, unless a commit's answer was lost: then it is still ours
         return Run("lost")
+    except StartedAnew:
+        return Run("anew")
     except GmailTrouble as trouble:
         return Run(await _cope(held, trouble, tools))
     except BaseException:
@@ -122,6 +133,17 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
         with contextlib.suppress(Exception):
             await _try_later(held, tools)
         raise
+    finally:
+        with contextlib.suppress(Exception):  # figures: the next run tells them
+            await tools.meter.tell(await tools.clock())
+
+
+async def _not_now(mailbox_id: int, not_taken: NotTaken, tools: Tools, now: datetime) -> None:
+    """A push that cannot be followed yet did come, all the same: the mark may expire before it is."""
+    if not_taken.because in ("not connected", "unknown"):
+        await tools.marks.take(mailbox_id)  # nobody will come for it
+    elif not_taken.because == "cooling" and (told := await tools.marks.told(mailbox_id)) is not None:
+        await leases.pushed(mailbox_id, told, now)
 
 
 async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
@@ -130,7 +152,8 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
     told = await tools.marks.take(held.id)
     found_by: Finder = "push" if told is not None or trigger.kind == "push" else "sweep"
     if told is not None:
-        await mailboxes.pushed(held, await tools.clock())
+        await leases.pushed(held.id, told, await tools.clock())
+        held = replace(held, pushed_id=max(held.pushed_id, told))
     gmail = tools.mailbox(held)
     if _is_stale(held, told, trigger, tools):
         return Run("stale", tally=await file_owed(held, gmail, tools))
@@ -153,10 +176,10 @@ def _is_stale(held: Held, told: int | None, trigger: Trigger, tools: Tools) -> b
 
     That another run took the mark proves nothing by itself: it may have lost its lease before it had listed.
     """
-    if trigger.kind != "push" or held.failures:
+    if held.failures or trigger.kind in ("backlog", "audit"):
         return False
     if told is not None:
-        return told <= held.cursor
+        return trigger.kind == "push" and told <= held.cursor
     if trigger.told_at is None or held.last_checked_at is None:
         return False
     return held.last_checked_at.timestamp() >= trigger.told_at + CLOCKS_DIFFER
@@ -171,14 +194,14 @@ async def _keep_distance(held: Held, tools: Tools) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _keeping(held: Held, tools: Tools) -> AsyncIterator[None]:
+async def keeping(held: Held, tools: Tools) -> AsyncIterator[None]:
     """Renews the lease while its holder waits for Google. Whether it still is ours, each transaction asks for itself."""
 
     async def renew() -> None:
         while True:
             await tools.sleep(tools.limits.lease.total_seconds() / 4)
             with contextlib.suppress(Exception):  # a lost connection: the next renewal, or the next transaction, will tell
-                await mailboxes.renew(held, await tools.clock())
+                await leases.renew(held, await tools.clock())
 
     renewing = asyncio.create_task(renew())
     try:
@@ -190,24 +213,48 @@ async def _keeping(held: Held, tools: Tools) -> AsyncIterator[None]:
 
 async def _cope(held: Held, trouble: GmailTrouble, tools: Tools) -> str:
     """What Google refused, as rows: a cool-down, a lapse, or a later try. Returns the outcome as a word."""
-    now = await tools.clock()
     match trouble:
-        case RateLimited(until=until):
-            # Google's moment was reckoned by this machine's clock; the row is read by the database's.
-            until = now + (until - tools.gmail.now()) * random.uniform(1.0, 1.1)  # noqa: S311  # so that not all come back at once
-            await mailboxes.release(held, tools.limits.settle, again_at=until, cool_down_until=until)
+        case RateLimited(of=of):
+            until = await cooled_down(trouble, tools)
+            await leases.release(
+                held, tools.limits.settle, again_at=until, cool_down_until=until if of == "mailbox" else None, failed=False
+            )
             return "rate limited"
-        case AccessRevoked(because=because):
-            if await mailboxes.lapse(held.id, held.epoch, because, now):
-                log.warning("lapsed", because=because)
+        case AccessRevoked(because=because) | NotAllowed(because=because):
+            await lapsed(held.id, held.epoch, because, tools)
             return "lapsed"
         case _:
-            fault("google refused", trouble, word=getattr(trouble, "because", None) or getattr(trouble, "what", None))
+            refused(trouble)
             await _try_later(held, tools)
             return "failed"
+
+
+async def cooled_down(trouble: RateLimited, tools: Tools) -> datetime:
+    """Until when Google wants to be left alone, by the database's clock. What concerns the whole project is told to all."""
+    metrics.THROTTLED.labels(trouble.of).inc()
+    # Google's moment was reckoned by this machine's clock; the row is read by the database's.
+    wait = (trouble.until - tools.gmail.now()) * random.uniform(1.0, 1.1)  # noqa: S311  # so that not all come back at once
+    until = await tools.clock() + wait
+    if trouble.of == "project":
+        await project.cool_down(until)
+    return until
+
+
+async def lapsed(mailbox_id: int, epoch: int, because: str, tools: Tools) -> None:
+    """Marks it, if that very connection is still alive."""
+    if await mailboxes.lapse(mailbox_id, epoch, because, await tools.clock()):
+        metrics.LAPSES.labels(because).inc()
+        log.warning("lapsed", because=because)
+
+
+def refused(trouble: GmailTrouble) -> None:
+    """Told to the operator: what is theirs to mend apart from what may pass."""
+    if isinstance(trouble, OperatorFault):
+        metrics.OPERATOR_FAULTS.labels(trouble.what).inc()
+    fault("google refused", trouble, word=getattr(trouble, "because", None) or getattr(trouble, "what", None))
 
 
 async def _try_later(held: Held, tools: Tools) -> None:
     """Each failed run in a row waits twice as long; the pushes meanwhile wait for it. The sweep looks every interval anyway."""
     wait = min(retry_delay(held.failures, tools.limits.retry), LONGEST_BACK_OFF)
-    await mailboxes.release(held, tools.limits.settle, again_at=await tools.clock() + wait, failed=True)
+    await leases.release(held, tools.limits.settle, again_at=await tools.clock() + wait, failed=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import aiohttp
@@ -12,10 +12,12 @@ from gmail.client import Gmail, GmailMailbox
 from gmail.tokens import MailboxAccess, Refresher
 from gmail.vault import Vault
 from models.database import database_clock
-from models.mailboxes import Held
+from models.leases import Held
+from models.project import Budget
 from models.tokens import MailboxTokens
 from pipeline import marks
 from pipeline.marks import Marks
+from pipeline.meter import Meter, charged
 from settings import Limits, Settings
 from telemetry import metrics
 
@@ -35,11 +37,21 @@ class Tools:
     sleep: Sleep
     limits: Limits
     parallel: int
+    meter: Meter
+    settings: Settings  # what a deployment says of quota, pushes and audits
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while something is read that may have killed a worker
 
     def mailbox(self, held: Held) -> GmailMailbox:
+        """Gmail for a mailbox under our lease; one that Google slowed down is asked for less at once."""
+        return self.connection(held.id, held.epoch, self.at_once(held))
+
+    def connection(self, mailbox_id: int, epoch: int, parallel: int = 1) -> GmailMailbox:
         """Gmail with the tokens of this very connection."""
-        store = MailboxTokens(held.id, held.epoch, self.vault)
-        return self.gmail.mailbox(MailboxAccess(store, self.refresher, lambda: datetime.now(UTC)), self.parallel)
+        store = MailboxTokens(mailbox_id, epoch, self.vault)
+        return self.gmail.mailbox(MailboxAccess(store, self.refresher, lambda: datetime.now(UTC)), parallel)
+
+    def at_once(self, held: Held) -> int:
+        return max(1, self.parallel >> held.throttled)
 
 
 @dataclass(slots=True)
@@ -61,16 +73,23 @@ def open_tools(settings: Settings, clock: Clock = database_clock, sleep: Sleep =
     google = settings.google
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256))
     marks_client = marks.connection(settings.redis.url)
-    refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observed)
-    gmail = Gmail(session, google.gmail_api, observed, timeout=google.timeout)
+    meter = Meter(Budget(settings.quota.project_minute, settings.quota.project_day))
+
+    def observe(method: str, status: int | str, seconds: float) -> None:
+        meter.count(method, status)
+        observed(method, status, seconds)
+
+    refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observe)
+    gmail = Gmail(session, google.gmail_api, observe, timeout=google.timeout)
     told = Marks(marks_client, settings.limits.mark)
-    tools = Tools(gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls)
+    tools = Tools(gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls, meter, settings)
     return Opened(tools, session, marks_client)
 
 
 def observed(method: str, status: int | str, seconds: float) -> None:
     metrics.GMAIL_CALLS.labels(method, str(status)).inc()
     metrics.GMAIL_SECONDS.labels(method).observe(seconds)
+    metrics.GMAIL_UNITS.labels(method).inc(charged(method, status))
 
 
 class _Process:

@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gmail.message import Headers
-from models.ledger import Owed, Postponed, Settled, Verdict, retry_delay
+from models.ledger import Outcome, Owed, Postponed, Settled, Verdict, retry_delay
+from models.withdrawal import arrived_since
 
 LABELLED = frozenset({"spam", "trash", "draft", "chat", "scheduled"})
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what. `first_missing`: until a 404, or a stale answer, is asked again."""
+    """How long to wait for what. `first_missing`: until a 404, or a stale answer, is asked again. `withdraw`: so soon after its arrival a
+    message that was put away was never meant to stay. `pushed_id` and `last_checked_at` are those before this run."""
 
     first_missing: timedelta
     retry: timedelta
     now: datetime
+    withdraw: timedelta = timedelta(0)
+    pushed_id: int = 0
+    last_checked_at: datetime | None = None
 
 
 def missing(entry: Owed, patience: Patience) -> Verdict:
@@ -37,7 +42,22 @@ def skipped(entry: Owed, headers: Headers, because: str, patience: Patience) -> 
     stale = headers.history_id is not None and headers.history_id < entry.seen
     if stale and because in LABELLED and not _waited(entry, patience):
         return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "stale", failed=False)
-    return Settled(entry, "skipped", because, view(entry, headers))
+    outcome: Outcome = "withdrawn" if because in ("spam", "trash") and _was_put_away_at_once(entry, headers, patience) else "skipped"
+    return Settled(entry, outcome, because, view(entry, headers))
+
+
+def _was_put_away_at_once(entry: Owed, headers: Headers, patience: Patience) -> bool:
+    if not entry.was_filed or headers.received_at is None:
+        return False
+    since = arrived_since(
+        entry.owed_at or patience.now, patience.withdraw, patience.last_checked_at, pushed=0 < entry.seen <= patience.pushed_id
+    )
+    return headers.received_at >= since
+
+
+def fatal(entry: Owed, patience: Patience) -> Settled:
+    """Worker after worker died over it: nobody reads it any more until a person asks for that."""
+    return Settled(entry, "parked", "kills workers", max(entry.viewed, entry.seen))
 
 
 def failed(entry: Owed, because: str, patience: Patience) -> Verdict:

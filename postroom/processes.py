@@ -20,8 +20,8 @@ def work(settings: Settings, queues: tuple[str, ...], threads: int) -> None:
     from dramatiq.asyncio import get_event_loop_thread
     from dramatiq.middleware import AsyncIO
 
-    from pipeline.jobs import BROKER
     from postroom.middleware import Resources, Telemetry
+    from reconcile.jobs import BROKER  # declares every job, the pipeline's included
 
     resources = Resources(settings)
     for middleware in (AsyncIO(), resources, Telemetry()):

@@ -1,47 +1,105 @@
-"""The chores: each looks for one kind of work and queues it. Every claim is a conditional update, so several processes may run them."""
+"""The chores: each looks for one kind of work and queues it. Every claim is a conditional update, so several processes may run them.
 
-import asyncio
+None piles up: while enough of its jobs wait, nothing more is claimed, and what is due stays due. A claim whose job is lost runs out.
+"""
+
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from models.sweeps import Sweep, claim_pending, claim_stragglers, give_back
+from models.audits import claim_audits
+from models.gaps import claim_recoveries
+from models.pruning import prune
+from models.sweeps import Claimed, Sweep, claim_pending, claim_stragglers, give_back
+from models.watches import claim_watches
+from reconcile.queue import Queue
 from settings import Settings
 
-Send = Callable[[Sequence[int], str], Awaitable[None]]
-MOST_AT_ONCE = 2000  # mailboxes claimed by one tick: the next one comes in seconds
+MOST_AT_ONCE = 2000  # mailboxes claimed by one look: the next one comes in seconds
+MOST_WAITING = {"sweep": 1000, "bulk": 200}  # jobs
+WATCHES_AT_ONCE, WATCHES_TO_A_JOB = 200, 20  # a hundred units each: this is a fifth of a project's minute
+AUDITS_AT_ONCE = 50
+HOUR = timedelta(hours=1)
 
 
-async def send_straggler_jobs(mailbox_ids: Sequence[int], trace: str) -> None:
-    """One job for about fifty mailboxes, through Dramatiq's public API, which blocks: so in a thread."""
-    from pipeline.jobs import sync_stragglers
-
-    await asyncio.to_thread(sync_stragglers.send, list(mailbox_ids), trace)
-
-
-async def stragglers(settings: Settings, send: Send, now: datetime) -> int:
-    """Mailboxes that nobody looked at for an interval are queued, in small jobs. Returns how many."""
-    due = await claim_stragglers(settings.sweep.interval, MOST_AT_ONCE, now)
-    await _queue(due, settings.sweep.batch, send, now)
-    return len(due)
-
-
-async def pending(settings: Settings, send: Send, now: datetime) -> int:
-    """Mailboxes where something is owed by now, or whose sync never ended. Returns how many. A lost job costs one interval here too."""
+async def pending(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes where something is owed by now, or whose run never ended. Returns how many."""
+    if await _is_full("sweep", queue):
+        return 0
     due = await claim_pending(settings.sweep.interval, MOST_AT_ONCE, now)
-    await _queue(due, settings.sweep.batch, send, now)
+    await _queue_syncs("sync_pending", due, settings.sweep.batch, queue, now)
     return len(due)
+
+
+async def stragglers(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes that nobody looked at for an interval are queued, in small jobs, a herd within half of one. Returns how many."""
+    if await _is_full("sweep", queue):
+        return 0
+    share = 2 * settings.sweep.tick / settings.sweep.interval
+    due = await claim_stragglers(settings.sweep.interval, share, MOST_AT_ONCE, now)
+    await _queue_syncs("sync_stragglers", due, settings.sweep.batch, queue, now)
+    return len(due)
+
+
+async def gaps(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes that are owed a listing by date: one job each."""
+    if await _is_full("bulk", queue):
+        return 0
+    due = await claim_recoveries(settings.sweep.interval, MOST_WAITING["bulk"], now)
+    for mailbox_id in due:
+        await queue.send("recover_mailbox", mailbox_id, _trace())
+    return len(due)
+
+
+async def watches(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes whose watch is to be renewed, those that expire first before the others."""
+    if await _is_full("sweep", queue):
+        return 0
+    due = await claim_watches(settings.sweep.interval, WATCHES_AT_ONCE, now)
+    for start in range(0, len(due), WATCHES_TO_A_JOB):
+        await queue.send("renew_watches", due[start : start + WATCHES_TO_A_JOB], _trace())
+    return len(due)
+
+
+async def audits(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes whose daily comparison is due: one job each."""
+    if await _is_full("bulk", queue):
+        return 0
+    due = await claim_audits(HOUR, AUDITS_AT_ONCE, now)
+    for mailbox_id in due:
+        await queue.send("audit_mailbox", mailbox_id, _trace())
+    return len(due)
+
+
+CHORES = (pending, stragglers, gaps, watches, audits)  # in the order in which they matter
 
 
 async def turn(settings: Settings, now: datetime) -> bool:
-    """Closes the interval's `Sweep` row once it is over. True in the one process that did."""
-    return await Sweep.turn(settings.sweep.interval, now)
+    """Closes the interval's `Sweep` row once it is over, and prunes. True in the one process that did."""
+    if not await Sweep.turn(settings.sweep.interval, now):
+        return False
+    await prune(settings.privacy.ledger, now)
+    return True
 
 
-async def _queue(mailbox_ids: Sequence[int], batch: int, send: Send, now: datetime) -> None:
-    for start in range(0, len(mailbox_ids), batch):
+async def _is_full(name: str, queue: Queue) -> bool:
+    return await queue.waiting(name) >= MOST_WAITING[name]
+
+
+async def _queue_syncs(job: str, claimed: Sequence[Claimed], batch: int, queue: Queue, now: datetime) -> None:
+    """Those whose runs fail go into jobs of their own, which hold up nobody else's."""
+    healthy, failing = [c.mailbox_id for c in claimed if not c.failing], [c.mailbox_id for c in claimed if c.failing]
+    left = [(job, healthy[at : at + batch]) for at in range(0, len(healthy), batch)]
+    left += [("sync_failing", failing[at : at + batch]) for at in range(0, len(failing), batch)]
+    while left:
+        name, mailbox_ids = left[0]
         try:
-            await send(mailbox_ids[start : start + batch], secrets.token_hex(6))
+            await queue.send(name, mailbox_ids, _trace(), now.timestamp())
         except Exception:
-            await give_back(mailbox_ids[start:], now)
+            await give_back([mailbox_id for _, ids in left for mailbox_id in ids], now)
             raise
+        left.pop(0)
+
+
+def _trace() -> str:
+    return secrets.token_hex(6)

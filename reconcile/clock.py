@@ -5,7 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from models.sweeps import Sweep
 from reconcile import chores, gauges
+from reconcile.queue import BrokerQueue, Queue
 from settings import Settings
 from telemetry import metrics
 from telemetry.logs import correlation, fault, log
@@ -15,9 +17,10 @@ Clock = Callable[[], Awaitable[datetime]]
 
 async def run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
     """Until `stop`. Ticks never pile up: the next one waits for the last, however long that took."""
+    queue = BrokerQueue()
     while not stop.is_set():
         began = time.perf_counter()
-        await tick(settings, clock, chores.send_straggler_jobs)
+        await tick(settings, clock, queue)
         metrics.SWEEP_SECONDS.set(time.perf_counter() - began)
         try:
             await asyncio.wait_for(stop.wait(), settings.sweep.tick.total_seconds())
@@ -25,13 +28,10 @@ async def run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
             continue
 
 
-async def tick(settings: Settings, clock: Clock, send: chores.Send) -> None:
+async def tick(settings: Settings, clock: Clock, queue: Queue) -> None:
     """One look at everything."""
     correlation()
-    queued = {
-        name: await _try(name, chore, settings, send, clock)
-        for name, chore in (("pending", chores.pending), ("stragglers", chores.stragglers))
-    }
+    queued = {chore.__name__: await _try(chore, settings, queue, clock) for chore in chores.CHORES}
     if any(queued.values()):
         log.info("sweep queued", **queued)
     for name, look in (("turn", _turn), ("gauges", gauges.measure)):
@@ -41,16 +41,28 @@ async def tick(settings: Settings, clock: Clock, send: chores.Send) -> None:
             fault("chore failed", error, chore=name)
 
 
-async def _try(name: str, chore: Callable[..., Awaitable[int]], settings: Settings, send: chores.Send, clock: Clock) -> int:
+async def _try(chore: Callable[..., Awaitable[int]], settings: Settings, queue: Queue, clock: Clock) -> int:
     try:
-        return await chore(settings, send, await clock())
+        return await chore(settings, queue, await clock())
     except Exception as error:  # the database or the broker is away: what was due stays due
-        fault("chore failed", error, chore=name)
+        fault("chore failed", error, chore=chore.__name__)
         return 0
 
 
 async def _turn(settings: Settings, now: datetime) -> None:
-    if await chores.turn(settings, now):
-        closed = await gauges.last_sweep()
-        if closed:
-            log.info("sweep closed", queued=closed.queued, pending=closed.pending, found=closed.found)
+    if not await chores.turn(settings, now):
+        return
+    closed = await Sweep.last_closed()
+    if closed is None:
+        return
+    log.info(
+        "sweep closed",
+        queued=closed.queued,
+        pending=closed.pending,
+        found=closed.found,
+        filed=closed.filed,
+        silent=closed.silent,
+        late=closed.late,
+    )
+    if closed.push_is_dead:
+        log.error("push is dead", mailboxes=closed.silent, found_by_sweep=closed.found)

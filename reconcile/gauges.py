@@ -17,15 +17,12 @@ STATES = ("connected", "paused", "lapsed", "disconnected")
 async def measure(settings: Settings, now: datetime) -> None:
     """Sets the gauges."""
     await asyncio.to_thread(_queues)
-    _tables(await figures())
-    closed = await last_sweep()
+    _tables(await figures(settings.sweep.interval, now), settings)
+    closed = await Sweep.last_closed()
     if closed and closed.closed_at:
         metrics.LAST_SWEEP.set(closed.closed_at.timestamp())
         metrics.SWEEP_FOUND.set(closed.found)
-
-
-async def last_sweep() -> Sweep | None:
-    return await Sweep.last_closed()
+        metrics.PUSH_DEAD.set(closed.push_is_dead)
 
 
 def _queues() -> None:
@@ -42,9 +39,17 @@ def _queues() -> None:
         )
 
 
-def _tables(counted: Figures) -> None:
+def _tables(counted: Figures, settings: Settings) -> None:
     metrics.PENDING.set(counted.pending)
     metrics.PARKED.set(counted.parked)
     metrics.GAPS.set(counted.gaps)
+    metrics.SILENT.set(counted.silent)
+    metrics.LATE.set(counted.late)
+    metrics.UNWATCHED.set(counted.unwatched)
+    metrics.SOONEST_EXPIRY.set(counted.soonest_expiry.timestamp() if counted.soonest_expiry else 0)
+    metrics.LAPSE_SURGE.set(counted.lapsed >= settings.sweep.surge_limit)
+    metrics.DAY_UNITS.set(counted.day_units)
+    metrics.DAY_SHARE.set(counted.day_units / settings.quota.project_day)
+    metrics.COOLING.set(counted.cooling)
     for state in STATES:
         metrics.MAILBOXES.labels(state).set(counted.mailboxes.get(state, 0))

@@ -12,6 +12,14 @@ SYNCS = Counter("postroom_syncs_total", "Runs over a mailbox", ["queue", "trigge
 MESSAGES = Counter("postroom_messages_total", "Messages looked at, by what became of them and who found them", ["outcome", "finder"])
 GMAIL_CALLS = Counter("postroom_gmail_calls_total", "Calls to Google by method and answer", ["method", "status"])
 GMAIL_SECONDS = Histogram("postroom_gmail_call_seconds", "How long Google took to answer", ["method"])
+GMAIL_UNITS = Counter("postroom_gmail_units_total", "Quota units spent, by method", ["method"])
+GAPS_OPENED = Counter("postroom_gaps_opened_total", "Stretches of time that history did not tell", ["reason"])
+LAPSES = Counter("postroom_lapses_total", "Mailboxes whose access ended", ["reason"])
+OPERATOR_FAULTS = Counter("postroom_operator_faults_total", "Refusals that only the operator of this deployment can mend", ["fault"])
+THROTTLED = Counter("postroom_throttled_total", "Times that Google asked to wait", ["of"])
+WATCHES = Counter("postroom_watches_total", "Watches asked for, by what came of it", ["outcome"])
+AUDITS = Counter("postroom_audits_total", "Audits by what came of them", ["outcome"])
+AUDIT_FOUND = Counter("postroom_audit_found_messages_total", "Messages that only an audit found: losses that were healed")
 JOBS = Counter("postroom_jobs_total", "Jobs that ended", ["actor", "outcome"])
 JOB_SECONDS = Histogram("postroom_job_seconds", "How long a job took", ["actor"])
 
@@ -25,10 +33,25 @@ SWEEP_SECONDS = Gauge("postroom_sweep_tick_seconds", "How long the last look for
 PENDING = Gauge("postroom_pending_messages", "Messages that are owed a look", registry=None)
 PARKED = Gauge("postroom_parked_messages", "Dead letters: messages that failed too often", registry=None)
 GAPS = Gauge("postroom_open_gaps", "Stretches of time that are owed a listing by date", registry=None)
+SILENT = Gauge("postroom_push_silent_mailboxes", "Mailboxes where the sweep found what no push has told of since", registry=None)
+PUSH_DEAD = Gauge("postroom_push_dead", "1 if the sweep finds mail and no push comes for anybody", registry=None)
+LATE = Gauge("postroom_late_mailboxes", "Mailboxes that nobody looked at for an interval and a half", registry=None)
+UNWATCHED = Gauge("postroom_unwatched_mailboxes", "Connected mailboxes without a watch", registry=None)
+SOONEST_EXPIRY = Gauge("postroom_watch_soonest_expiry_timestamp_seconds", "When the first watch ends", registry=None)
+LAPSE_SURGE = Gauge("postroom_lapse_surge", "1 if so many mailboxes lapsed within an hour that it is no doing of theirs", registry=None)
+DAY_UNITS = Gauge("postroom_gmail_day_units", "Quota units spent since midnight in Los Angeles, where Google's day begins", registry=None)
+DAY_SHARE = Gauge("postroom_gmail_day_budget_ratio", "Share of the daily budget that is spent", registry=None)
+COOLING = Gauge("postroom_project_cool_down_seconds", "How long Google wants no calls of the whole project", registry=None)
 MAILBOXES = Gauge("postroom_mailboxes", "Mailboxes by state", ["state"], registry=None)
+
+
+TOLD_BY_RECONCILE = (
+    *(QUEUE_DEPTH, OLDEST_JOB, LAST_SWEEP, SWEEP_FOUND, SWEEP_SECONDS, PENDING, PARKED, GAPS, MAILBOXES),
+    *(SILENT, PUSH_DEAD, LATE, UNWATCHED, SOONEST_EXPIRY, LAPSE_SURGE, DAY_UNITS, DAY_SHARE, COOLING),
+)
 
 
 def tell_sweep() -> None:
     """Registers what only the reconcile process tells. Once a process."""
-    for gauge in (QUEUE_DEPTH, OLDEST_JOB, LAST_SWEEP, SWEEP_FOUND, SWEEP_SECONDS, PENDING, PARKED, GAPS, MAILBOXES):
+    for gauge in TOLD_BY_RECONCILE:
         REGISTRY.register(gauge)

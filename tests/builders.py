@@ -6,11 +6,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from gmail.vault import Vault
-from models import mailboxes
+from models import leases, mailboxes
 from models.address import key_of
 from models.directory import Client, ClientContact, Contact, ContactAddress
 from models.firms import Firm, User
-from models.mailboxes import Connect, Held, Mailbox, NotTaken
+from models.leases import Held, NotTaken
+from models.mailboxes import Connect, Mailbox
 from settings import DEMO_KEY
 
 VAULT = Vault((DEMO_KEY,))
@@ -59,7 +60,7 @@ async def a_mailbox(user: User, *, address: str = "", sub: str = "", cursor: int
 
 async def held(mailbox: Mailbox, now: datetime, owner: str = "owner", lease: float = 20) -> Held:
     """The mailbox under a lease."""
-    taken = await mailboxes.take(mailbox.id, owner, timedelta(seconds=lease), now)
+    taken = await leases.take(mailbox.id, owner, timedelta(seconds=lease), now)
     assert not isinstance(taken, NotTaken), taken
     return taken
 

@@ -8,8 +8,9 @@ import pytest
 from models.activities import Activity, Review
 from models.emails import Attachment, Email, Participant, Receipt
 from models.filing import file_batch
+from models.leases import LeaseLost
 from models.ledger import LedgerEntry
-from models.mailboxes import LeaseLost, Mailbox
+from models.mailboxes import Mailbox
 from tests.builders import a_client, a_firm, a_mailbox, a_user, held
 from tests.models.emails import an_email, debts_for, filed
 from tests.models.obstacles import obstacle

@@ -6,14 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models import mailboxes
-from models.gaps import Gap, rebaseline
-from models.history import record_last_page, record_page
+from models import leases
+from models.gaps import Gap, start_anew
+from models.history import Waits, record_last_page, record_page
+from models.leases import Held, LeaseLost
 from models.ledger import Debt, LedgerEntry
-from models.mailboxes import Held, LeaseLost, Mailbox
+from models.mailboxes import Mailbox
 from tests.builders import a_firm, a_mailbox, a_user, held
 
 SETTLE = timedelta(minutes=2)
+WAITS = Waits(SETTLE, timedelta(minutes=10))
+OVERLAP = timedelta(days=2)
 START = 1000
 A_MAIL = [Debt("m1", 1050, "look")]
 
@@ -31,8 +34,8 @@ async def where(mailbox: Mailbox) -> tuple[int, int | None]:
 async def a_run(mailbox: Mailbox, head: int, at: datetime, debts: list[Debt] | None = None) -> None:
     """One complete listing."""
     run = await held(mailbox, at)
-    await record_last_page(run, debts or [], "push", head, at, SETTLE, at)
-    await mailboxes.release(run, SETTLE)
+    await record_last_page(run, debts or [], "push", head, at, WAITS, at)
+    await leases.release(run, SETTLE)
 
 
 async def test_a_late_sync_never_moves_the_cursor_back(mailbox, now):
@@ -40,7 +43,7 @@ async def test_a_late_sync_never_moves_the_cursor_back(mailbox, now):
     late = await held(mailbox, now)
     await Mailbox.filter(id=mailbox.id).update(cursor=1100)
     with pytest.raises(LeaseLost):
-        await record_last_page(late, A_MAIL, "push", 1050, now, SETTLE, now)
+        await record_last_page(late, A_MAIL, "push", 1050, now, WAITS, now)
     assert (await where(mailbox), await LedgerEntry.all().count()) == ((1100, None), 0)
 
 
@@ -50,7 +53,7 @@ async def test_if_the_debts_cannot_be_written_the_cursor_does_not_move(mailbox, 
     run = await held(mailbox, now + SETTLE)
     unwritable = [*A_MAIL, Debt("x" * 65, 1060, "look")]
     with pytest.raises(Exception, match="too long"):
-        await record_last_page(run, unwritable, "push", 1200, now + SETTLE, SETTLE, now + SETTLE)
+        await record_last_page(run, unwritable, "push", 1200, now + SETTLE, WAITS, now + SETTLE)
     assert (await where(mailbox), await LedgerEntry.all().count()) == ((START, 1100), 0)
 
 
@@ -58,7 +61,7 @@ async def test_a_page_that_another_one_follows_never_moves_the_cursor(mailbox, n
     """Scenario 23."""
     await a_run(mailbox, 1100, now)
     run = await held(mailbox, now + SETTLE)
-    assert await record_page(run, A_MAIL, "push", now + SETTLE) == 1
+    assert await record_page(run, A_MAIL, "push", WAITS, now + SETTLE) == 1
     assert await where(mailbox) == (START, 1100)
 
 
@@ -68,10 +71,10 @@ async def test_without_the_lease_nothing_is_recorded(mailbox, now):
     later = now + timedelta(seconds=21)
     await held(mailbox, later, "successor")
     for write in (
-        lambda: record_page(zombie, A_MAIL, "push", later),
-        lambda: record_last_page(zombie, A_MAIL, "push", 1100, now, SETTLE, later),
-        lambda: rebaseline(zombie, 5000, now, later, "history expired", later),
-        lambda: mailboxes.renew(zombie, later),
+        lambda: record_page(zombie, A_MAIL, "push", WAITS, later),
+        lambda: record_last_page(zombie, A_MAIL, "push", 1100, now, WAITS, later),
+        lambda: start_anew(zombie, 5000, later, OVERLAP, "history expired", later, distrust=False),
+        lambda: leases.renew(zombie, later),
     ):
         with pytest.raises(LeaseLost):
             await write()
@@ -116,19 +119,22 @@ async def test_expired_history_opens_a_gap_and_moves_the_cursor_in_one_transacti
     await a_run(mailbox, 1100, now)
     run: Held = await held(mailbox, now)
     since, until = run.history_at - timedelta(days=2), now + timedelta(minutes=5)
-    await rebaseline(run, 5000, since, until, "history expired", now)
+    await start_anew(run, 5000, until, OVERLAP, "history expired", now, distrust=False)
     gap = await Gap.get()
     assert (await where(mailbox), gap.since, gap.until, gap.closed_at) == ((5000, None), since, until, None)
-    await rebaseline(run, 6000, since, until, "history expired", now)  # it holds the cursor that it found: a repetition changes nothing
+    with pytest.raises(LeaseLost):  # it has given its lease back: a repetition changes nothing
+        await start_anew(run, 6000, until, OVERLAP, "history expired", now, distrust=False)
     assert (await where(mailbox), await Gap.all().count()) == ((5000, None), 1)
+    row = await Mailbox.get(id=mailbox.id)
+    assert (row.lease_owner, row.next_attempt_at, row.recover_at, row.epoch) == (None, now, now, run.epoch)
 
 
 async def test_ids_that_went_back_hide_nothing_that_comes(mailbox, now):
     """The baseline is lower than what was seen: the same message, changed under a lower id, is owed a look again."""
     await a_run(mailbox, 1100, now, A_MAIL)
     await LedgerEntry.all().update(owed_at=None, outcome="skipped", view_history_id=1050)
-    await rebaseline(await held(mailbox, now), 10, now, now, "invalid cursor", now)
+    await start_anew(await held(mailbox, now), 10, now, OVERLAP, "invalid cursor", now, distrust=True)
     assert await where(mailbox) == (10, None)
     later = now + timedelta(seconds=20)
     run = await held(mailbox, later, "next")
-    assert await record_page(run, [Debt("m1", 11, "look")], "push", later) == 1
+    assert await record_page(run, [Debt("m1", 11, "look")], "push", WAITS, later) == 1

@@ -19,7 +19,7 @@ async def mailbox(database: None) -> Mailbox:
 
 async def told(mailbox: Mailbox, now: datetime, history_id: int, kind="look", gmail_id: str = "m1", found_by="push") -> int:
     async with connection() as held:
-        return await record(held, mailbox.id, [Debt(gmail_id, history_id, kind)], found_by, now)
+        return (await record(held, mailbox.id, [Debt(gmail_id, history_id, kind)], found_by, now)).owed
 
 
 async def picked(mailbox: Mailbox, now: datetime) -> Owed:

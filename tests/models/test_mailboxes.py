@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import mailboxes
+from models import leases, mailboxes
+from models.leases import Held, LeaseLost, NotTaken
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Held, LeaseLost, Mailbox, NotTaken
+from models.mailboxes import Connect, Mailbox
 from models.tokens import MailboxTokens, Tokens
 from tests.builders import VAULT, a_firm, a_mailbox, a_user, held
 
@@ -36,7 +37,7 @@ async def row(mailbox: Mailbox) -> Mailbox:
 
 async def test_of_many_workers_at_once_one_takes_a_mailbox(mailbox, now):
     """Scenarios 81, 112."""
-    taken = await asyncio.gather(*(mailboxes.take(mailbox.id, f"worker {number}", LEASE, now) for number in range(10)))
+    taken = await asyncio.gather(*(leases.take(mailbox.id, f"worker {number}", LEASE, now) for number in range(10)))
     assert sum(isinstance(each, Held) for each in taken) == 1
     assert [each for each in taken if not isinstance(each, Held)] == [NotTaken("held")] * 9
 
@@ -44,15 +45,15 @@ async def test_of_many_workers_at_once_one_takes_a_mailbox(mailbox, now):
 async def test_a_lease_that_is_over_can_be_taken(mailbox, now):
     """Scenario 33."""
     await held(mailbox, now)
-    assert await mailboxes.take(mailbox.id, "another", LEASE, now + LEASE - timedelta(seconds=1)) == NotTaken("held")
-    assert isinstance(await mailboxes.take(mailbox.id, "another", LEASE, now + LEASE), Held)
+    assert await leases.take(mailbox.id, "another", LEASE, now + LEASE - timedelta(seconds=1)) == NotTaken("held")
+    assert isinstance(await leases.take(mailbox.id, "another", LEASE, now + LEASE), Held)
 
 
 async def test_a_worker_that_was_thought_dead_cannot_release_its_successors_lease(mailbox, now):
     """Scenario 112."""
     zombie = await held(mailbox, now)
     await held(mailbox, now + LEASE, "successor")
-    await mailboxes.release(zombie, SETTLE, again_at=now)
+    await leases.release(zombie, SETTLE, again_at=now)
     assert ((await row(mailbox)).lease_owner, (await row(mailbox)).next_attempt_at) == ("successor", now)
 
 
@@ -60,7 +61,7 @@ async def test_a_write_renews_the_lease_and_never_shortens_it(mailbox, now):
     """Scenario 86. A clock that jumped back takes nothing away."""
     run = await held(mailbox, now)
     for moment in (now + timedelta(seconds=10), now - timedelta(hours=1)):
-        await mailboxes.renew(run, moment)
+        await leases.renew(run, moment)
         assert (await row(mailbox)).lease_until == now + timedelta(seconds=30)
 
 
@@ -73,17 +74,17 @@ async def test_a_write_under_a_lost_lease_leaves_nothing(mailbox, now):
         raise AssertionError("must not be reached")
 
     with pytest.raises(LeaseLost):
-        await mailboxes.writing(zombie, now + LEASE, work)
+        await leases.writing(zombie, now + LEASE, work)
 
 
 async def test_why_a_mailbox_was_not_taken_is_said(mailbox, now):
     """Scenario 11."""
-    assert await mailboxes.take(mailbox.id + 1, "me", LEASE, now) == NotTaken("unknown")
-    await mailboxes.release(await held(mailbox, now), SETTLE, again_at=now, cool_down_until=now + timedelta(minutes=1))
-    assert await mailboxes.take(mailbox.id, "me", LEASE, now) == NotTaken("cooling")
-    assert isinstance(await mailboxes.take(mailbox.id, "me", LEASE, now + timedelta(minutes=1)), Held)
+    assert await leases.take(mailbox.id + 1, "me", LEASE, now) == NotTaken("unknown")
+    await leases.release(await held(mailbox, now), SETTLE, again_at=now, cool_down_until=now + timedelta(minutes=1))
+    assert await leases.take(mailbox.id, "me", LEASE, now) == NotTaken("cooling")
+    assert isinstance(await leases.take(mailbox.id, "me", LEASE, now + timedelta(minutes=1)), Held)
     await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
-    assert await mailboxes.take(mailbox.id, "me", LEASE, now) == NotTaken("not connected")
+    assert await leases.take(mailbox.id, "me", LEASE, now) == NotTaken("not connected")
 
 
 async def test_a_release_notes_what_is_owed_first(mailbox, now):
@@ -91,7 +92,7 @@ async def test_a_release_notes_what_is_owed_first(mailbox, now):
     second, minute = timedelta(seconds=1), timedelta(minutes=1)
 
     async def owed_at(again_at: datetime | None = None, *, failed: bool = False) -> datetime | None:
-        await mailboxes.release(await held(mailbox, now), SETTLE, again_at=again_at, failed=failed)
+        await leases.release(await held(mailbox, now), SETTLE, again_at=again_at, failed=failed)
         return (await row(mailbox)).next_attempt_at
 
     assert await owed_at() is None
@@ -160,9 +161,9 @@ async def test_whatever_ends_a_connection_ends_its_lease(mailbox, now, change):
         case "lapse":
             await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
     with pytest.raises(LeaseLost):
-        await mailboxes.renew(run, now)
+        await leases.renew(run, now)
     before = await row(mailbox)
-    await mailboxes.release(run, SETTLE, again_at=now, failed=True)
+    await leases.release(run, SETTLE, again_at=now, failed=True)
     after = await row(mailbox)
     assert (after.next_attempt_at, after.failures, after.lease_owner) == (before.next_attempt_at, 0, None)
 

@@ -22,16 +22,20 @@ from models import mailboxes
 from models.activities import Activity
 from models.directory import Client
 from models.firms import Firm, User
+from models.leases import Held
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Held, Mailbox
+from models.mailboxes import Connect, Mailbox
+from models.project import Budget
 from models.sweeps import claim_pending
 from pipeline.jobs import FRESH, SWEEP
 from pipeline.marks import Marks
+from pipeline.meter import Meter
 from pipeline.sync import Trigger, sync
 from pipeline.tools import Tools
 from tests.builders import VAULT, a_user, held
 from tests.sandbox_server import CLIENT_ID, CLIENT_SECRET, SandboxServer
 
+UNMETERED = Meter(Budget(10**9, 10**9))
 BACK = "http://127.0.0.1:9/oauth/callback"
 Act = Callable[[], Awaitable[object]]
 
@@ -185,7 +189,7 @@ class Stage(Workshop):
 
     async def pending(self) -> list[int]:
         """The mailboxes that the pending chore would queue now; it claims them."""
-        return await claim_pending(timedelta(minutes=2), 100, self.clock.moment)
+        return [claimed.mailbox_id for claimed in await claim_pending(timedelta(minutes=2), 100, self.clock.moment)]
 
     # what came of it
 
@@ -210,4 +214,15 @@ class Stage(Workshop):
 
 def tools_for(url: str, session: aiohttp.ClientSession, refresher: Refresher, marks: redis.asyncio.Redis, clock: Clock) -> Tools:
     limits = settings.load().limits.model_copy(update={"listing_gap": timedelta(0)})
-    return Tools(Gmail(session, url), refresher, VAULT, Marks(marks, limits.mark), clock, asyncio.sleep, limits, 3)
+    return Tools(
+        Gmail(session, url),
+        refresher,
+        VAULT,
+        Marks(marks, limits.mark),
+        clock,
+        asyncio.sleep,
+        limits,
+        3,
+        UNMETERED,
+        settings.load(),
+    )

@@ -16,7 +16,7 @@ import settings
 from gmail.client import Gmail
 from models.database import database_clock
 from models.mailboxes import Mailbox
-from models.sweeps import claim_stragglers
+from models.sweeps import Claimed, claim_stragglers
 from pipeline.announce import Announcer, News, NotAnnounced
 from pipeline.jobs import FRESH
 from pipeline.marks import Marks
@@ -180,7 +180,7 @@ async def test_the_mark_carries_the_highest_id_however_the_pushes_come(announcer
 async def test_a_mark_that_was_taken_is_gone(announcer: Announcer, marks: Marks) -> None:
     await announcer.announce([1], news())
     assert await marks.told(1)
-    assert (await marks.take(1), await marks.take(1), await marks.told(1)) == (2000, None, False)
+    assert (await marks.take(1), await marks.take(1), await marks.told(1)) == (2000, None, None)
 
 
 # Two processes
@@ -257,7 +257,7 @@ async def test_the_sweep_syncs_a_mailbox_whose_mark_waits_for_a_lost_job(stage: 
     await stage.mail(mailbox, a_mail(PAT, subject="told, and lost"))
     await stage.tell(mailbox)
     interval = settings.load().sweep.interval
-    assert await claim_stragglers(interval, 100, await database_clock() + interval) == [mailbox.id]
+    assert await claim_stragglers(interval, 1, 100, await database_clock() + interval) == [Claimed(mailbox.id, failing=False)]
     await stage.sweep(mailbox)
     assert await stage.filed(client) == ["told, and lost"]
     assert not await stage.tools.marks.told(mailbox.id)

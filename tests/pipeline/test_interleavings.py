@@ -29,6 +29,7 @@ from pipeline.marks import Marks
 from pipeline.sync import Trigger, sync
 from pipeline.tools import Tools
 from tests.builders import VAULT, a_firm, a_mailbox, a_user
+from tests.pipeline.stage import UNMETERED
 from tests.servers import Server
 
 PUSHED, HEAD = 2000, 5000  # history ids: of the pushes, and where Gmail is
@@ -261,7 +262,7 @@ class Gated(Marks):
         await self._place.step("take mark")
         return await super().take(mailbox)
 
-    async def told(self, mailbox: int) -> bool:
+    async def told(self, mailbox: int) -> int | None:
         await self._place.step("look again")
         told = await super().told(mailbox)
         await self._place.step("take lease again" if told else "go")
@@ -283,7 +284,18 @@ async def place(database: None, valkey: redis.Redis, valkey_server: Server) -> A
         url = str(server.make_url("/")).rstrip("/")
         refresher = Refresher(url, "id", "secret")
         place.marks = Gated(client, limits.mark, place)
-        place.tools = Tools(Gmail(session, url), refresher, VAULT, place.marks, place.clock, place.sleep, limits, 1)
+        place.tools = Tools(
+            Gmail(session, url),
+            refresher,
+            VAULT,
+            place.marks,
+            place.clock,
+            place.sleep,
+            limits,
+            1,
+            UNMETERED,
+            settings.load(),
+        )
         with capture_logs():
             yield place
         refresher.close()

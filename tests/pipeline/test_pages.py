@@ -10,9 +10,10 @@ import pytest
 from gmail.client import Gmail
 from gmail.errors import TryAgain
 from models.gaps import Gap
+from models.leases import release
 from models.ledger import LedgerEntry
-from models.mailboxes import Mailbox, release
-from pipeline.discover import discover
+from models.mailboxes import Mailbox
+from pipeline.discover import StartedAnew, discover
 from tests.builders import a_mailbox, a_user
 from tests.gmail.google import Google, a_google
 from tests.pipeline.stage import Stage
@@ -111,7 +112,8 @@ async def test_a_head_below_a_young_cursor_is_a_server_that_lags(stage, mailbox,
         await run(stage, mailbox, google, page(START - 1))
     assert (await where(mailbox), await Gap.all().count()) == ((START, None), 0)
     stage.wait_to_settle()
-    await run(stage, mailbox, google, page(START - 1), {"emailAddress": mailbox.address, "historyId": "500"})
+    with pytest.raises(StartedAnew):
+        await run(stage, mailbox, google, page(START - 1), {"emailAddress": mailbox.address, "historyId": "500"})
     assert (await where(mailbox), (await Gap.get()).reason) == ((500, None), "invalid cursor")
 
 

@@ -8,8 +8,9 @@ import pytest
 from gmail.client import Gmail
 from models.database import connection
 from models.emails import Email
+from models.leases import release
 from models.ledger import Debt, LedgerEntry, record
-from models.mailboxes import Mailbox, release
+from models.mailboxes import Mailbox
 from pipeline.file import file_owed
 from tests.builders import a_client, a_mailbox, a_user
 from tests.gmail.google import Google, a_google, a_message

@@ -11,7 +11,7 @@ import pytest
 from models.emails import Email
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
-from models.sweeps import claim_stragglers
+from models.sweeps import Claimed, claim_stragglers
 from pipeline.jobs import BROKER, BULK, FRESH, SWEEP, sync_backlog, sync_mailbox, sync_stragglers
 from pipeline.sync import Trigger, sync, sync_many
 from pipeline.tools import Opened, equip
@@ -50,9 +50,9 @@ async def test_mail_whose_push_and_job_were_lost_with_redis_is_swept(stage, valk
     await stage.tell(eva)
     valkey.flushall()
     interval = timedelta(minutes=10)
-    assert await claim_stragglers(interval, 100, stage.clock.moment) == []
+    assert await claim_stragglers(interval, 1, 100, stage.clock.moment) == []
     stage.wait(minutes=10)
-    assert await claim_stragglers(interval, 100, stage.clock.moment) == [eva.id]
+    assert await claim_stragglers(interval, 1, 100, stage.clock.moment) == [Claimed(eva.id, failing=False)]
     await stage.sweep(eva)
     assert await stage.filed(client) == ["Lost push"]
     assert (await LedgerEntry.get(mailbox=eva)).found_by == "sweep"
@@ -172,7 +172,7 @@ def job(actor: Any) -> Callable[..., Awaitable[None]]:
 
 JOBS = {
     FRESH: lambda mailbox: job(sync_mailbox)(mailbox.id, "trace", 0.0),
-    SWEEP: lambda mailbox: job(sync_stragglers)([mailbox.id], "trace"),
+    SWEEP: lambda mailbox: job(sync_stragglers)([mailbox.id], "trace", 0.0),
     BULK: lambda mailbox: job(sync_backlog)(mailbox.id, "trace"),
 }
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 from models.activities import Activity
 from models.directory import Client
 from models.filing import ForClient, NewAttachment, NewEmail, NewParticipant, Question, file_batch
-from models.mailboxes import Mailbox, release
+from models.leases import release
+from models.mailboxes import Mailbox
 from tests.builders import held
 
 NOW = datetime(2026, 3, 5, 10, 45, tzinfo=UTC)  # a Thursday

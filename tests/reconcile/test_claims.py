@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from models import mailboxes
+from models import leases
 from models.firms import Firm
 from models.mailboxes import Mailbox
 from models.sweeps import Sweep, claim_pending, claim_stragglers
@@ -19,11 +19,11 @@ SECOND = timedelta(seconds=1)
 
 
 async def stragglers(now, limit=1000) -> list[int]:
-    return await claim_stragglers(INTERVAL, limit, now)
+    return [claimed.mailbox_id for claimed in await claim_stragglers(INTERVAL, 1, limit, now)]
 
 
 async def pending(now, limit=1000) -> list[int]:
-    return await claim_pending(CLAIM, limit, now)
+    return [claimed.mailbox_id for claimed in await claim_pending(CLAIM, limit, now)]
 
 
 @pytest.mark.parametrize("claim", [stragglers, pending])
@@ -112,8 +112,8 @@ async def test_a_lease_that_ran_out_is_pending_and_its_holder_has_lost_it(now):
     dead = await held(await Mailbox.get(id=one), now)
     assert await pending(now + timedelta(seconds=19)) == []
     assert await pending(now + timedelta(seconds=20)) == [one]
-    with pytest.raises(mailboxes.LeaseLost):
-        await mailboxes.renew(dead, now + timedelta(seconds=20))
+    with pytest.raises(leases.LeaseLost):
+        await leases.renew(dead, now + timedelta(seconds=20))
 
 
 async def test_what_is_at_work_or_cooling_down_is_not_pending(now):

@@ -3,8 +3,8 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.sweeps import Sweep
 from reconcile import chores, clock, gauges
+from reconcile.queue import BrokerQueue
 from telemetry import metrics
 from tests.reconcile.fleet import a_fleet
 
@@ -26,13 +27,28 @@ def deployment(postgres) -> settings.Settings:
 
 
 class Sent:
-    """What the chores queue."""
+    """What the chores queue, and how much waits already."""
 
-    def __init__(self) -> None:
-        self.jobs: list[list[int]] = []
+    def __init__(self, waiting: int = 0) -> None:
+        self.sent: list[tuple[str, list[int]]] = []
+        self._waiting = waiting
 
-    async def __call__(self, mailbox_ids: Sequence[int], trace: str) -> None:
-        self.jobs.append(list(mailbox_ids))
+    async def waiting(self, queue: str) -> int:
+        return self._waiting
+
+    async def send(self, job: str, *arguments: Any) -> None:
+        mailboxes = arguments[0]
+        self.sent.append((job, mailboxes if isinstance(mailboxes, list) else [mailboxes]))
+
+    @property
+    def jobs(self) -> list[list[int]]:
+        """Those that sync."""
+        return [mailboxes for job, mailboxes in self.sent if job.startswith("sync")]
+
+
+class Refuses(Sent):
+    async def send(self, job: str, *arguments: Any) -> None:
+        raise ConnectionError
 
 
 def at(moment: datetime):
@@ -71,11 +87,7 @@ async def test_a_chore_that_fails_stops_no_other(deployment, now, valkey):
     ((due, owing),) = await a_fleet(now, 2)
     await Mailbox.filter(id=owing).update(last_checked_at=now, next_attempt_at=now)
     metrics.MAILBOXES.labels("connected").set(0)
-
-    async def refuses(mailbox_ids: Sequence[int], trace: str) -> None:
-        raise ConnectionError
-
-    await clock.tick(deployment, at(now), refuses)
+    await clock.tick(deployment, at(now), Refuses())
     assert await Sweep.filter(closed_at=None).count() == 1
     assert gauge(metrics.MAILBOXES, "connected") == 2
 
@@ -87,7 +99,7 @@ async def test_a_chore_that_fails_stops_no_other(deployment, now, valkey):
 async def test_a_sweep_row_that_cannot_be_turned_stops_no_gauge(deployment, now, valkey):
     await a_fleet(now, 1)
     metrics.MAILBOXES.labels("connected").set(0)
-    moments = iter([now, now, None, now])  # for the two claims, for the sweep's row, for the gauges
+    moments = iter([now] * len(chores.CHORES) + [None, now])  # for the claims, for the sweep's row, for the gauges
 
     async def breaks_once():
         moment = next(moments)
@@ -111,7 +123,7 @@ async def test_the_gauges_tell_how_much_waits_and_since_when(deployment, now, va
     a_minute_ago = int((time.time() - 60) * 1000)
     BROKER.enqueue(dataclasses.replace(sync_mailbox.message(1, "trace", 0.0), message_timestamp=a_minute_ago))
     sync_mailbox.send(2, "trace", 0.0)
-    sync_stragglers.send([1, 2], "trace")
+    sync_stragglers.send([1, 2], "trace", 0.0)
     ((one, _, lapsed),) = await a_fleet(now, 3)
     await Mailbox.filter(id=lapsed).update(state="lapsed")
     entry = {"mailbox_id": one, "found_by": "sweep", "found_at": now, "seen_history_id": 1}
@@ -138,23 +150,23 @@ async def test_the_jobs_that_it_queues_are_the_pipeline_s(deployment, now, valke
     from pipeline.jobs import BROKER
 
     (fleet,) = await a_fleet(now, 2)
-    await chores.stragglers(deployment, chores.send_straggler_jobs, now)
+    await chores.stragglers(deployment, BrokerQueue(), now)
     (held,) = valkey.hvals(f"{BROKER.namespace}:sweep.msgs")
     message = Message.decode(held)
     assert (message.actor_name, sorted(message.args[0])) == ("sync_stragglers", sorted(fleet))
 
 
 async def test_it_ticks_until_it_is_told_to_stop(deployment, now, valkey):
-    stop, asked = asyncio.Event(), 0
+    stop, asked, a_tick = asyncio.Event(), 0, len(chores.CHORES) + 2  # a moment for each chore, the sweep's row, the gauges
 
     async def told():
         nonlocal asked
         asked += 1
-        if asked == 8:  # four moments to a tick
+        if asked == 2 * a_tick:
             stop.set()
         return now
 
     quick = deployment.model_copy(update={"sweep": deployment.sweep.model_copy(update={"tick": timedelta(milliseconds=1)})})
     async with asyncio.timeout(5):
         await clock.run(quick, told, stop)
-    assert asked == 8
+    assert asked == 2 * a_tick

@@ -1,0 +1,61 @@
+"""Audits: once a day, what a mailbox shows by date is compared with the ledger."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from models.database import Connection, connection, transaction
+from models.ledger import Listed, record_listed
+
+
+async def claim_audits(claim: timedelta, limit: int, now: datetime) -> list[int]:
+    """Mailboxes whose audit is due, longest first. A claim whose job is lost runs out after `claim`."""
+    async with connection() as held:
+        rows = await held.fetch(
+            """
+            WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected'
+            AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (audit_at IS NULL OR audit_at <= $1)
+            AND (cool_down_until IS NULL OR cool_down_until <= $1) AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = mailbox.id
+            AND closed_at IS NULL) AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)
+            ORDER BY audit_at NULLS FIRST, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+            UPDATE mailbox m SET audit_at = $3 FROM chosen WHERE m.id = chosen.id RETURNING m.id
+            """,
+            now,
+            limit,
+            now + claim,
+        )
+    return [row["id"] for row in rows]
+
+
+async def compare(
+    mailbox_id: int, epoch: int, gmail_ids: Sequence[str], listed_at: datetime, next_at: datetime, now: datetime
+) -> Listed | None:
+    """Owes a look to what Gmail shows and the ledger does not know: a loss, since history was read to its end after `listed_at`.
+
+    None, with nothing written, if it was not, if a gap is open that will show it, or if the connection is over.
+    """
+
+    async def work(held: Connection) -> Listed | None:
+        proven = await held.fetchval(
+            """
+            UPDATE mailbox SET audit_at = $4 WHERE id = $1 AND epoch = $2 AND state = 'connected' AND last_checked_at >= $3
+            AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = $1 AND closed_at IS NULL) RETURNING id
+            """,
+            mailbox_id,
+            epoch,
+            listed_at,
+            next_at,
+        )
+        if proven is None:
+            return None
+        found = await record_listed(held, mailbox_id, gmail_ids, "audit", now)
+        if found.new or found.again:
+            await held.execute("UPDATE mailbox SET next_attempt_at = least(next_attempt_at, $2) WHERE id = $1", mailbox_id, now)
+        return found
+
+    return await transaction(work)
+
+
+async def put_off(mailbox_id: int, epoch: int, until: datetime) -> None:
+    """An audit that could not be made is due again then."""
+    async with connection() as held:
+        await held.execute("UPDATE mailbox SET audit_at = $3 WHERE id = $1 AND epoch = $2", mailbox_id, epoch, until)

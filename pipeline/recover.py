@@ -1,0 +1,117 @@
+"""Recovery: what history does not tell is listed by date, a stretch at a time, latest first, and what concerns clients is filed.
+
+Every step is one listing or one batch, and one transaction, so any number of kills costs no more than a step each. News of the mailbox
+goes first: a recovery that sees a mark lets go of the lease at once.
+"""
+
+import contextlib
+import secrets
+from datetime import datetime, timedelta
+
+import structlog
+
+from gmail.client import GmailMailbox
+from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited
+from models import leases
+from models.gaps import Stretch, listed, narrow, next_stretch
+from models.leases import Held, LeaseLost, NotTaken
+from models.ledger import owed
+from pipeline.file import file_batch_of, rules_of
+from pipeline.sync import cooled_down, keeping, lapsed, refused
+from pipeline.tools import Tools
+from telemetry import metrics
+from telemetry.logs import log
+
+SHARE = 0.6  # of what Google lets a mailbox spend in a minute: the rest is for its fresh mail
+MINUTE = timedelta(minutes=1)
+NARROWEST = timedelta(seconds=2)  # stretches as short as that are listed page by page
+EDGE = timedelta(seconds=1)  # whether Gmail's `after:` and `before:` include their second is not documented
+BUSY = timedelta(seconds=5)  # until a mailbox that somebody else works on is tried again
+NEWS, DONE = "news", "done"
+
+
+async def recover(mailbox_id: int, trace: str, tools: Tools) -> bool:
+    """Works off the gaps of one mailbox until they are closed, its share of the quota is spent, or the job's time is up; what is left is
+    owed as a row. True if news came meanwhile, which a sync should look at now."""
+    with structlog.contextvars.bound_contextvars(trace=trace, mailbox=mailbox_id):
+        held = await leases.take(mailbox_id, secrets.token_hex(8), tools.limits.lease, await tools.clock(), rank="bulk")
+        if isinstance(held, NotTaken):
+            if held.because == "held":
+                await leases.recover_later(mailbox_id, await tools.clock() + BUSY)
+            return False
+        outcome = await _under_lease(held, tools)
+        metrics.SYNCS.labels("bulk", "recovery", outcome).inc()
+        log.info("recovery", outcome=outcome)
+    return outcome == NEWS or await tools.marks.told(mailbox_id) is not None
+
+
+async def _under_lease(held: Held, tools: Tools) -> str:
+    try:
+        async with keeping(held, tools):
+            outcome, again_at = await _steps(held, tools.mailbox(held), tools)
+        await leases.release_recovery(held, again_at)
+        return outcome
+    except LeaseLost:
+        return "lost"
+    except RateLimited as limited:
+        until = await cooled_down(limited, tools)
+        await leases.release_recovery(held, until, until if limited.of == "mailbox" else None)
+        return "rate limited"
+    except (AccessRevoked, NotAllowed) as over:
+        await lapsed(held.id, held.epoch, over.because, tools)
+        return "lapsed"
+    except GmailTrouble as trouble:
+        refused(trouble)
+        await leases.release_recovery(held, await tools.clock() + MINUTE)
+        return "failed"
+    except BaseException:
+        with contextlib.suppress(Exception):  # the lease ends by itself
+            await leases.release_recovery(held, await tools.clock() + MINUTE)
+        raise
+    finally:
+        with contextlib.suppress(Exception):  # figures: the next run tells them
+            await tools.meter.tell(await tools.clock())
+
+
+async def _steps(held: Held, gmail: GmailMailbox, tools: Tools) -> tuple[str, datetime | None]:
+    """What was found is filed before more is listed. Returns the outcome, and when to go on."""
+    began, rules = await tools.clock(), await rules_of(held)
+    share = SHARE * tools.settings.quota.mailbox_minute
+    while True:
+        now = await tools.clock()
+        if await tools.marks.told(held.id) is not None:
+            return NEWS, now
+        if gmail.units >= share:
+            return "share spent", began + MINUTE
+        if now >= began + tools.limits.job_budget:
+            return "more", now
+        if batch := await owed(held.id, now, tools.limits.batch, of_gaps=True):
+            await file_batch_of(batch, held, gmail, rules, tools, now)
+        elif stretch := await next_stretch(held):
+            await _list(stretch, held, gmail, tools)
+        else:
+            return DONE, None
+
+
+async def _list(stretch: Stretch, held: Held, gmail: GmailMailbox, tools: Tools) -> None:
+    """If there is more than a page shows, the stretch is cut shorter: no page token is kept, which may not outlive a kill."""
+    if stretch.since >= stretch.until:
+        await listed(held, stretch, [], await tools.clock())
+        return
+    query = between(stretch.since, stretch.until)
+    page = await gmail.listed(query)
+    width = stretch.until - stretch.since
+    if page.next_page_token and width > NARROWEST:
+        await narrow(held, stretch, max(width / 4, NARROWEST), await tools.clock())
+        return
+    ids = list(page.ids)
+    while page.next_page_token:
+        page = await gmail.listed(query, page.next_page_token)
+        ids += page.ids
+    found = await listed(held, stretch, ids, await tools.clock())
+    log.info("recovery listed", gap=stretch.gap_id, listed=len(ids), found=found, closed=stretch.is_last)
+
+
+def between(since: datetime, until: datetime) -> str:
+    """Gmail's search for what it received then; a second more at either end."""
+    return f"after:{int((since - EDGE).timestamp()) - 1} before:{int((until + EDGE).timestamp()) + 1}"

@@ -1,0 +1,25 @@
+"""The jobs of the sweep's own chores, on the pipeline's broker. Only declared here: what they call is imported when they run."""
+
+import dramatiq
+
+from pipeline.jobs import BEHIND, BROKER, BULK, SWEEP
+
+__all__ = ["BROKER", "audit_mailbox", "renew_watches"]
+
+
+@dramatiq.actor(queue_name=SWEEP)
+async def renew_watches(mailbox_ids: list[int], trace: str) -> None:
+    """Google is asked to go on pushing for these mailboxes: one after the other, as nothing is lost while they wait."""
+    from pipeline.tools import tools
+    from reconcile.watches import renew
+
+    await renew(mailbox_ids, trace, tools())
+
+
+@dramatiq.actor(queue_name=BULK, priority=BEHIND)
+async def audit_mailbox(mailbox_id: int, trace: str) -> None:
+    """What Gmail shows of the last days is compared with the ledger."""
+    from pipeline.tools import tools
+    from reconcile.audit import audit
+
+    await audit(mailbox_id, trace, tools())
