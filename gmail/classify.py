@@ -145,9 +145,13 @@ def _not_found(method: str, because: str) -> GmailTrouble:
 
 
 def rate_limited(refused: Refused, headers: Mapping[str, str], because: str, now: datetime) -> RateLimited:
-    """When to ask again: as Google says in a header or in its text, else as long as that kind of limit takes to pass."""
+    """When to ask again: as Google says in a header or in its text, else as long as that kind of limit takes to pass.
+
+    A moment that Google names is read by Google's own clock, the Date of its answer: this machine's may be an hour off.
+    """
     of = _limit_of(refused)
-    waits = (_header_wait(headers, now), _text_wait(refused.message, now), _usual_wait(refused, of))
+    answered_at = _moment(_header(headers, "date")) or now
+    waits = (_header_wait(_header(headers, "retry-after"), answered_at), _text_wait(refused.message, answered_at), _usual_wait(refused, of))
     asked = next(wait for wait in waits if wait is not None)
     return RateLimited(now + min(max(asked, SHORTEST_WAIT), LONGEST_WAIT), of, because)
 
@@ -161,27 +165,35 @@ def _limit_of(refused: Refused) -> LimitOf:
     return "project" if re.search(r"per ?project|per ?day|quota metric", text) else "mailbox"
 
 
-def _header_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    value = next((v.strip() for k, v in headers.items() if k.lower() == "retry-after"), "")
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value.strip()[:100] for key, value in headers.items() if key.lower() == name), "")
+
+
+def _header_wait(value: str, now: datetime) -> timedelta | None:
     if re.fullmatch(r"\d{1,9}", value):
         return timedelta(seconds=int(value))
-    try:
-        moment = parsedate_to_datetime(value[:100])
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return _until(moment, now)
+    moment = _moment(value)
+    return None if moment is None else moment - now
 
 
 def _text_wait(message: str, now: datetime) -> timedelta | None:
     found = re.search(r"Retry after\s+(\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:?\d\d)?)", message, re.IGNORECASE)
     try:
-        return _until(datetime.fromisoformat(found[1]), now) if found else None
+        return _utc(datetime.fromisoformat(found[1])) - now if found else None
     except ValueError:
         return None
 
 
-def _until(moment: datetime, now: datetime) -> timedelta:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+def _moment(value: str) -> datetime | None:
+    """A date as HTTP writes it."""
+    try:
+        return _utc(parsedate_to_datetime(value))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _usual_wait(refused: Refused, of: LimitOf) -> timedelta:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from gmail.message import Content, date_of, message_id, thread_root
+from gmail.message import Content, Headers, date_of, message_id, thread_root
 from models.filing import ForClient, NewAttachment, NewEmail, NewParticipant, Question
 from pipeline.guess import guess
 from pipeline.identity import identity_of
 from pipeline.match import Concerns, Match, Party
-from pipeline.rules import is_outgoing
+from pipeline.rules import CLOCKS_DIFFER, came_or_went_at, is_outgoing
 
 ROLE = {"from": "wrote it", "to": "is among its recipients", "cc": "is in copy", "bcc": "is in blind copy"}
 
@@ -25,7 +25,7 @@ def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: d
         text=content.text,
         html=content.html,
         headers=headers.fields,
-        sent_at=date_of(headers) or now,
+        sent_at=_sent_at(headers, now),
         participants=tuple(NewParticipant(person.where, person.name, person.address) for person in people),
         attachments=tuple(
             NewAttachment(part.part_id, part.filename, part.mime_type, part.size, part.content_id) for part in content.attachments
@@ -36,6 +36,12 @@ def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: d
         certain=tuple(ForClient(match.client_id, _why(match)) for match in whose.certain),
         question=_question(whose),
     )
+
+
+def _sent_at(headers: Headers, now: datetime) -> datetime:
+    """What the sender says, where it is sane; of our own mail the moment at which it left."""
+    left = came_or_went_at(headers, now + CLOCKS_DIFFER) if is_outgoing(headers) else None
+    return left or date_of(headers) or now
 
 
 def _question(whose: Concerns) -> Question | None:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gmail.headers import MAIL_ENDS, moment
 from gmail.message import Headers, addresses
 from models.address import key_of
 
 # Gmail's labels of what is not mail, or not yet, or not wanted. When one of them changes, the message is judged again.
 HELD_BACK = {"SPAM": "spam", "TRASH": "trash", "DRAFT": "draft", "CHAT": "chat", "SCHEDULED": "scheduled"}
-JUDGED_BY = frozenset({"SPAM", "TRASH", "DRAFT", "SENT"})
+JUDGED_BY = frozenset({"SPAM", "TRASH", "DRAFT", "SCHEDULED", "SENT"})
 PUT_AWAY = frozenset({"SPAM", "TRASH"})
 CLOCKS_DIFFER = timedelta(minutes=2)  # Google's and ours
 
@@ -26,7 +27,8 @@ def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> 
     for label, word in HELD_BACK.items():
         if label in headers.labels:
             return word
-    if headers.received_at and headers.received_at < started_at - CLOCKS_DIFFER:
+    at = came_or_went_at(headers)
+    if at and at < started_at - CLOCKS_DIFFER:
         return "old"
     if is_outgoing(headers) and not firm.file_all_sent and not _to_a_colleague(headers, firm):
         return "outgoing"
@@ -35,6 +37,16 @@ def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> 
 
 def is_outgoing(headers: Headers) -> bool:
     return "SENT" in headers.labels
+
+
+def came_or_went_at(headers: Headers, latest: datetime = MAIL_ENDS) -> datetime | None:
+    """When Google took it; of our own mail what its Date says, if that is later. What lies behind `latest` is not believed.
+
+    A mail may be sent days after it was written. Whether Gmail then renews its own time, the Date or both is not documented
+    (docs/google.md, What we do not know), and nothing is sent before it is written.
+    """
+    written = [moment(value) for value in headers.raw("Date")[:1]] if is_outgoing(headers) else []
+    return max((at for at in (headers.received_at, *written) if at and at <= latest), default=None)
 
 
 def _to_a_colleague(headers: Headers, firm: FirmRules) -> bool:

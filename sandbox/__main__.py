@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         app = create(Settings(**told))
     except (OSError, sqlite3.OperationalError) as problem:
         raise SystemExit(f"sandbox: cannot start at {host}:{port} with {told['data']}: {problem}") from None
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
+    # an answer's Date is the sandbox's own
+    config = uvicorn.Config(app, log_config=None, access_log=False, date_header=False, timeout_graceful_shutdown=GRACE)
     for ending in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped, which would make a clean end look like a crash
         signal.signal(ending, lambda *_: None)

@@ -1,13 +1,15 @@
-"""How answers leave: JSON, gzip where it was asked for, refusals in their envelope, and every change written down first."""
+"""How answers leave: JSON, gzip where it was asked for, dated, refusals in their envelope, and every change written down first."""
 
 import gzip
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sandbox.clock import SECOND
 from sandbox.refusals import Misused, OAuthRefused, Refused
 from sandbox.world import World
 
@@ -35,15 +37,22 @@ def settled(endpoint: Endpoint) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         try:
-            return await endpoint(request)
-        except Refused as refused:
-            return json_answer(request, refused.body, refused.code, refused.headers)
-        except (OAuthRefused, Misused) as refused:
-            return json_answer(request, refused.body, refused.code)
+            told = await _told(endpoint, request)
         finally:
             world_of(request).settle()
+        told.headers["Date"] = formatdate(world_of(request).now() / SECOND, usegmt=True)
+        return told
 
     return answer
+
+
+async def _told(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except Refused as refused:
+        return json_answer(request, refused.body, refused.code, refused.headers)
+    except (OAuthRefused, Misused) as refused:
+        return json_answer(request, refused.body, refused.code)
 
 
 def broken(request: Request, fault: dict[str, Any], at: str) -> Response:

@@ -14,7 +14,7 @@ from sandbox.mailbox import Mailbox
 from sandbox.push import Pusher
 from sandbox.refusals import Misused
 from sandbox.state import Consent, Fault, Message, Push, Subscription
-from sandbox.tokens import scopes_of
+from sandbox.tokens import granted, scopes_of
 from sandbox.world import World
 
 Done = dict[str, Any]
@@ -36,17 +36,20 @@ def routes() -> list[Route]:
         route("mail/{mailbox}/{id}", delete, "DELETE"),
         route("labels", relabel),
         route("drafts", save_draft),
+        route("drafts/{mailbox}/{id}/schedule", schedule_draft),
         route("drafts/{mailbox}/{id}/send", send_draft),
         route("faults", add_fault),
         route("faults", clear_faults, "DELETE"),
         route("revoke", revoke),
         route("consent", prepare_consent),
+        route("grants", grant_many),
         route("clock", advance),
         route("push", push),
         route("subscription", subscribe),
         route("keys", rotate_keys),
         route("reset", reset),
         route("state", tell, "GET"),
+        route("calls", tell_calls, "GET"),
     ]
 
 
@@ -77,14 +80,14 @@ async def remove_account(request: Request, world: World) -> Done:
 
 
 async def deliver(request: Request, world: World) -> Done:
-    """Query: mailbox, labels?, internal_date? (milliseconds: an old mail). Body: the mail, any bytes."""
+    """Query: mailbox, labels?, internal_date? (milliseconds: an old mail), thread? (where Gmail puts it). Body: the mail, any bytes."""
     mailbox = world.account(request.query_params.get("mailbox", ""))
     labels = [label for label in request.query_params.get("labels", NEW_MAIL).split(",") if label]
     date = request.query_params.get("internal_date")
     if date is not None and not date.removeprefix("-").isdecimal():
         raise Misused(400, "internal_date is milliseconds since 1970")
-    message = mailbox.deliver(world.mail(await request.body()), labels, world.now(), internal_date=int(date) if date else None)
-    return _where(message)
+    mail, thread = world.mail(await request.body()), request.query_params.get("thread", "")
+    return _where(mailbox.deliver(mail, labels, world.now(), internal_date=int(date) if date else None, thread_id=thread))
 
 
 def _where(message: Message) -> Done:
@@ -117,18 +120,30 @@ def _known(mailbox: Mailbox, id: str) -> str:
 async def save_draft(request: Request, world: World) -> Done:
     """Query: mailbox, draft? (an earlier answer's). Body: the draft as it is now."""
     mailbox, draft = world.account(request.query_params.get("mailbox", "")), request.query_params.get("draft")
-    if draft is not None and draft not in mailbox.account.drafts:
-        raise Misused(404, f"{mailbox.account.address} has no draft {draft}")
+    if draft is not None:
+        _known_draft(mailbox, draft)
     draft, message = mailbox.save_draft(draft, world.mail(await request.body()), world.now())
     return {"draft": draft, **_where(message)}
 
 
+async def schedule_draft(request: Request, world: World) -> Done:
+    mailbox = world.account(request.path_params["mailbox"])
+    return _where(mailbox.schedule_draft(_known_draft(mailbox, request.path_params["id"]), world.now()))
+
+
 async def send_draft(request: Request, world: World) -> Done:
-    mailbox, draft = world.account(request.path_params["mailbox"]), request.path_params["id"]
+    """`same_id`: the draft's message becomes the sent one; otherwise that is a new message."""
+    told = await _told(request, {"same_id": bool}, set())
+    mailbox = world.account(request.path_params["mailbox"])
+    draft = _known_draft(mailbox, request.path_params["id"])
+    mail = world.mail(world.raw(mailbox, mailbox.account.drafts[draft]))
+    return _where(mailbox.send_draft(draft, mail, world.now(), same_id=told.get("same_id", False)))
+
+
+def _known_draft(mailbox: Mailbox, draft: str) -> str:
     if draft not in mailbox.account.drafts:
         raise Misused(404, f"{mailbox.account.address} has no draft {draft}")
-    mail = world.mail(world.raw(mailbox, mailbox.account.drafts[draft]))
-    return _where(mailbox.send_draft(draft, mail, world.now()))
+    return draft
 
 
 async def add_fault(request: Request, world: World) -> Done:
@@ -174,6 +189,17 @@ async def prepare_consent(request: Request, world: World) -> Done:
     world.consents[consent.sub] = consent
     world.store.put("consent", consent.sub, consent)
     return {"mailbox": mailbox.account.address, "scopes": scopes}
+
+
+async def grant_many(request: Request, world: World) -> Done:
+    """Accounts, made if need be, and for each the tokens that a consent to `scopes` gives: for fleets, whose people need no browser."""
+    told = await _told(request, {"mailboxes": list, "scopes": list}, {"mailboxes", "scopes"})
+    return {address: _granted(world, address, told["scopes"]) for address in told["mailboxes"]}
+
+
+def _granted(world: World, address: str, scopes: list[str]) -> Done:
+    account = (world.by_address.get(address.lower()) or world.add_account(address, "", [])).account
+    return {"sub": account.sub, "historyId": str(account.head), **granted(world, account.sub, scopes_of(" ".join(scopes)))}
 
 
 async def advance(request: Request, world: World) -> Done:
@@ -233,6 +259,14 @@ async def tell(request: Request, world: World) -> Done:
         "units": {"total": world.quota.total, "by_mailbox": world.quota.by_mailbox},
         "faults": [_fault(world, fault) for fault in world.faults.all()],
     }
+
+
+async def tell_calls(request: Request, world: World) -> Done:
+    """Query: after? (an earlier answer's `last`). The calls since then, as far as they are still known."""
+    after = request.query_params.get("after", "0")
+    if not after.isdecimal():
+        raise Misused(400, f"{after} is no number of a call")
+    return {"calls": world.calls.since(int(after)), "last": world.calls.noted}
 
 
 def _account(world: World, mailbox: Mailbox, live: int) -> Done:

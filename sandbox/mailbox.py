@@ -83,7 +83,7 @@ class Mailbox:
     # how it changes
 
     def deliver(self, mail: Mail, labels: list[str], now: int, *, internal_date: int | None = None, thread_id: str = "") -> Message:
-        """`internal_date`: of an old mail. `thread_id`: of the draft that it was; otherwise References decide."""
+        """`internal_date`: of an old mail. `thread_id`: where it is put, as a draft's successor is; otherwise References decide."""
         history_id = self._next_history_id()
         id = self._new_id()
         shaped, root = mail.shaped, mail.shaped.root
@@ -149,8 +149,18 @@ class Mailbox:
         self._keep_account()
         return draft_id, message
 
-    def send_draft(self, draft_id: str, mail: Mail, now: int) -> Message:
+    def schedule_draft(self, draft_id: str, now: int) -> Message:
+        """It waits to be sent: `send_draft` once its time has come."""
+        draft = self.messages[self.account.drafts[draft_id]]
+        self.relabel([draft.id], ["SCHEDULED"], ["DRAFT"], now)
+        return draft
+
+    def send_draft(self, draft_id: str, mail: Mail, now: int, *, same_id: bool = False) -> Message:
+        """As a new message; or, with `same_id`, as the draft's own, which keeps its bytes and its internalDate."""
         draft = self.messages[self.account.drafts.pop(draft_id)]
+        if same_id:
+            self.relabel([draft.id], ["SENT"], [label for label in ("DRAFT", "SCHEDULED") if label in draft.labels], now)
+            return draft
         self.delete(draft.id, now)
         return self.deliver(mail, ["SENT"], now, thread_id=draft.thread_id)
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
@@ -26,6 +27,8 @@ PROJECT_TEXT = "Quota exceeded for quota metric 'Queries' and limit 'Queries per
 NO_PUBLISHER = "Error sending test message to Cloud PubSub projects/p/topics/t : User not authorized to perform this action."
 NO_TOPIC = "Error sending test message to Cloud PubSub projects/p/topics/t : Resource not found"
 OTHER_PROJECT = "Invalid topicName does not match projects/p/topics/*"
+PER_USER = "User Rate Limit Exceeded. Rate of requests for user exceed configured project quota, you may consider re-evaluating traffic"
+CONCURRENT = "Too many concurrent requests for user"
 DOMAIN_TEXT = "The domain administrators have disabled Gmail apps."
 ONE_CLIENT = "Only one user push notification client allowed per developer (call /stop then try again)"
 ANY_SCOPE = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]
@@ -60,6 +63,10 @@ def classified(status: int, body: object = b"", method: str = "messages.get", **
         (403, refusal(403, "domainPolicy", DOMAIN_TEXT), "getProfile", NotAllowed, "domain_policy"),
         (403, refusal(403, "insufficientPermissions", "Insufficient Permission"), "messages.get", NotAllowed, "insufficient_scope"),
         (403, refusal(403, status="PERMISSION_DENIED", details=ANY_SCOPE), "messages.get", NotAllowed, "insufficient_scope"),
+        (403, refusal(403, "forbidden", "Request had insufficient authentication scopes."), "watch", NotAllowed, "insufficient_scope"),
+        (403, refusal(403, "domainPolicy", DOMAIN_TEXT), "watch", NotAllowed, "domain_policy"),
+        (400, refusal(400, "failedPrecondition", "Mail service not enabled"), "watch", NotAllowed, "no_mail_service"),
+        (400, refusal(400, "failedPrecondition", "Precondition check failed."), "watch", TryAgain, "failedPrecondition"),
         (403, refusal(403, "accessNotConfigured", "Gmail API has not been used"), "messages.get", OperatorFault, "api_not_enabled"),
         (403, refusal(403, status="PERMISSION_DENIED", details=DISABLED), "watch", OperatorFault, "api_not_enabled"),
         (403, refusal(403, "forbidden", NO_PUBLISHER), "watch", OperatorFault, "topic_permission"),
@@ -90,8 +97,15 @@ def test_each_refusal_says_what_to_do(status: int, body: object, method: str, be
         (429, refusal(429, "rateLimitExceeded", QUOTA_TEXT, "RESOURCE_EXHAUSTED"), {}, "mailbox", 30),
         (403, refusal(403, message=PROJECT_TEXT, status="RESOURCE_EXHAUSTED"), {}, "project", 60),
         (403, refusal(403, "userRateLimitExceeded", "User Rate Limit Exceeded"), {"Retry_After": "17"}, "mailbox", 17),
+        (403, refusal(403, "userRateLimitExceeded", PER_USER), {}, "mailbox", 30),
+        (403, refusal(403, "rateLimitExceeded", "Rate Limit Exceeded"), {}, "mailbox", 30),
+        (403, refusal(403, "quotaExceeded", PROJECT_TEXT), {}, "project", 60),
+        (403, refusal(403, "quotaExceeded", QUOTA_TEXT), {}, "mailbox", 30),
         (403, refusal(403, "dailyLimitExceeded", "Daily Limit Exceeded"), {}, "project", 3600),
-        (429, refusal(429, "rateLimitExceeded", "Too many concurrent requests for user"), {}, "mailbox", 5),
+        (429, refusal(429, "rateLimitExceeded", CONCURRENT), {}, "mailbox", 5),
+        (403, refusal(403, "rateLimitExceeded", CONCURRENT), {}, "mailbox", 5),
+        (429, refusal(429, "rateLimitExceeded", "Slow down"), {"Retry_After": "90"}, "mailbox", 90),
+        (429, refusal(429, "rateLimitExceeded", "Retry after 2026-11-23T12:02:00Z"), {"Retry_After": "9"}, "mailbox", 9),
         (429, refusal(429, details=metered("QueriesPerMinutePerProject")), {}, "project", 60),
         (429, refusal(429, details=metered("QueriesPerMinutePerUserPerProject")), {}, "mailbox", 30),
         (429, b"<html>slow down</html>", {"retry_after": "Mon, 23 Nov 2026 12:01:00 GMT"}, "mailbox", 60),
@@ -103,9 +117,29 @@ def test_each_refusal_says_what_to_do(status: int, body: object, method: str, be
     ],
 )  # fmt: skip
 def test_quota_refusals_say_until_when_and_for_whom(status: int, body: object, headers: dict[str, str], of: str, seconds: int) -> None:
+    """Scenario 103."""
     error = classified(status, body, **headers)
     assert isinstance(error, RateLimited)
     assert (error.of, error.until - NOON) == (of, timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("of_google", ["Mon, 23 Nov 2026 13:00:00 GMT", "Mon, 23 Nov 2026 11:00:00 GMT"])
+@pytest.mark.parametrize("by", ["text", "header"])
+def test_a_moment_that_google_names_is_read_by_googles_own_clock(of_google: str, by: str) -> None:
+    """Scenarios 86, 103. This machine's clock, which says noon, is an hour behind or ahead."""
+    until = parsedate_to_datetime(of_google) + timedelta(minutes=7)
+    body = refusal(403, "rateLimitExceeded", f"Slow down.  Retry after {until:%Y-%m-%dT%H:%M:%S}.000Z" if by == "text" else "Slow down")
+    error = classified(403, body, Date=of_google, **({"Retry_After": format_datetime(until, usegmt=True)} if by == "header" else {}))
+    assert isinstance(error, RateLimited)
+    assert error.until - NOON == timedelta(minutes=7)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 99:99:99 GMT"])
+def test_without_a_date_of_googles_this_machines_clock_must_do(date: str) -> None:
+    """Scenario 103."""
+    error = classified(429, refusal(429, "rateLimitExceeded", "Retry after 2026-11-23T12:07:00Z"), Date=date)
+    assert isinstance(error, RateLimited)
+    assert error.until - NOON == timedelta(minutes=7)
 
 
 def test_a_fresh_token_refused_is_no_revocation_unless_google_says_the_account_is_gone() -> None:

@@ -220,7 +220,8 @@ async def test_a_second_refusal_is_classified(
 
 async def test_quota_and_its_end_are_told(google: Google, mailbox: GmailMailbox) -> None:
     text = "User-rate limit exceeded.  Retry after 2026-11-23T12:00:09.000Z"
-    google.answers(Reply(403, refusal(403, "rateLimitExceeded", text)), Reply(429, b"", {"Retry-After": "5"}))
+    date = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+    google.answers(Reply(403, refusal(403, "rateLimitExceeded", text), date), Reply(429, b"", date | {"Retry-After": "5"}))
     for seconds in (9, 5):
         with pytest.raises(RateLimited) as limited:
             await mailbox.profile()

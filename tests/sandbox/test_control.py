@@ -11,7 +11,7 @@ import uvicorn
 
 from sandbox.app import create
 from sandbox.settings import Settings
-from tests.sandbox.person import Person, a_mail
+from tests.sandbox.person import Person, a_mail, refresh
 from tests.sandbox_server import SandboxServer
 
 
@@ -62,6 +62,8 @@ async def test_the_control_api_can_be_awaited(google: SandboxServer) -> None:
         ("POST", "clock", b'{"advance_s": "long"}', 400),
         ("POST", "drafts?mailbox=anna@firm.test&draft=r1", b"x", 404),
         ("POST", "drafts/anna@firm.test/r1/send", b"", 404),
+        ("POST", "drafts/anna@firm.test/r1/send", b'{"same_id": 1}', 400),
+        ("POST", "drafts/anna@firm.test/r1/schedule", b"", 404),
         ("POST", "push", b'{"mailbox": "anna@firm.test", "historyId": "latest"}', 400),
     ],
 )
@@ -122,3 +124,28 @@ async def test_the_application_runs_inside_another_process(tmp_path: Path) -> No
             assert (await answer.json())["accounts"] == {}
         server.should_exit = True
         await serving
+
+
+def test_a_fleet_is_granted_at_once(google: SandboxServer) -> None:
+    """As many accounts as are named, each with tokens that Gmail's API takes."""
+    scope = "https://www.googleapis.com/auth/gmail.readonly"
+    known = google.account("anna@firm.test", "Anna", aliases=["info@firm.test"])
+    told = google.post("grants", mailboxes=["anna@firm.test", "carl@firm.test"], scopes=[scope])
+    assert (told["anna@firm.test"]["sub"], list(google.state()["accounts"])) == (known["sub"], ["anna@firm.test", "carl@firm.test"])
+    for address, given in told.items():
+        profile = requests.get(
+            f"{google.url}/gmail/v1/users/me/profile", headers={"Authorization": f"Bearer {given['access_token']}"}, timeout=5
+        )
+        assert profile.json()["emailAddress"] == address
+        assert profile.json()["historyId"] == given["historyId"]
+        assert refresh(google, given["refresh_token"]).json()["scope"] == scope
+    assert google.account("anna@firm.test", aliases=["info@firm.test"]) == known
+
+
+def test_calls_are_told_from_where_the_last_answer_ended(google: SandboxServer, anna: Person) -> None:
+    anna.head()
+    first = requests.get(f"{google.url}/sandbox/calls", timeout=5).json()
+    assert [call["method"] for call in first["calls"]].count("getProfile") == 1
+    anna.watch()
+    (new,) = requests.get(f"{google.url}/sandbox/calls", {"after": first["last"]}, timeout=5).json()["calls"]
+    assert (new["method"], new["mailbox"], new["status"]) == ("watch", anna.address, 200)

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import google.auth.transport.requests
 import pytest
@@ -110,6 +111,7 @@ def test_a_method_answers_a_status_as_often_as_told(anna: Person, code: int, rea
 @pytest.mark.parametrize(("code", "header"), [(403, None), (429, "30")])
 def test_a_throttled_method_says_when_to_come_back(anna: Person, code: int, header: str | None) -> None:
     anna.google.fault("status", method="*", code=code, reason="rateLimitExceeded", retry_after=30)
+    anna.google.clock(600)
     with pytest.raises(HttpError) as error:
         anna.head()
     message = json.loads(error.value.content)["error"]["message"]
@@ -118,6 +120,7 @@ def test_a_throttled_method_says_when_to_come_back(anna: Person, code: int, head
     wait = datetime.fromisoformat(found[1]).timestamp() - anna.google.state()["now"] / 1000
     assert 28 < wait <= 30
     assert error.value.resp.get("retry-after") == header
+    assert abs(parsedate_to_datetime(error.value.resp["date"]).timestamp() + 30 - datetime.fromisoformat(found[1]).timestamp()) <= 1
 
 
 def test_a_status_may_come_as_html_and_for_one_mailbox_only(anna: Person) -> None:

@@ -7,7 +7,7 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from tests.sandbox.person import Person, a_mail
-from tests.sandbox_server import SandboxServer
+from tests.sandbox_server import SandboxRefused, SandboxServer
 
 WEEK = 7 * 86400
 
@@ -158,6 +158,40 @@ def test_a_draft_gets_another_message_at_each_save_and_when_it_is_sent(anna: Per
     with pytest.raises(HttpError) as error:
         anna.get(saved["id"])
     assert refused(error) == (404, "notFound")
+
+
+def test_a_draft_may_be_scheduled_and_be_sent_as_the_message_that_it_is(anna: Person) -> None:
+    saved = anna.google.draft(anna.address, a_mail())
+    place = f"drafts/{anna.address}/{saved['draft']}"
+    start = anna.head()
+    anna.google.post(f"{place}/schedule")
+    assert anna.get(saved["id"])["labelIds"] == ["SCHEDULED"]
+    written = anna.get(saved["id"])["internalDate"]
+    anna.google.clock(3600)
+    assert anna.google.post(f"{place}/send", same_id=True)["id"] == saved["id"]
+    assert (anna.get(saved["id"])["labelIds"], anna.get(saved["id"])["internalDate"]) == (["SENT"], written)
+    assert [(kinds(r).pop(), r[kinds(r).pop()][0]["labelIds"]) for r in anna.records(start)] == [
+        ("labelsAdded", ["SCHEDULED"]),
+        ("labelsRemoved", ["DRAFT"]),
+        ("labelsAdded", ["SENT"]),
+        ("labelsRemoved", ["SCHEDULED"]),
+    ]
+    with pytest.raises(SandboxRefused, match="404"):
+        anna.google.post(f"{place}/send")
+
+
+def test_a_scheduled_draft_may_be_sent_as_another_message(anna: Person) -> None:
+    saved = anna.google.draft(anna.address, a_mail())
+    place = f"drafts/{anna.address}/{saved['draft']}"
+    anna.google.post(f"{place}/schedule")
+    sent = anna.google.post(f"{place}/send")
+    assert (anna.found(), anna.get(sent["id"])["labelIds"]) == ([sent["id"]], ["SENT"])
+
+
+def test_gmail_may_put_a_mail_into_any_thread(anna: Person) -> None:
+    first, other = anna.mail(), anna.mail()
+    assert other["threadId"] == other["id"]
+    assert anna.mail(thread=first["threadId"])["threadId"] == first["threadId"]
 
 
 def test_a_change_that_changes_nothing_leaves_no_record(anna: Person) -> None:

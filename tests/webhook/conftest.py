@@ -15,6 +15,7 @@ from sandbox.keys import Keys
 from settings import load
 from tests.builders import a_firm, a_mailbox, a_user
 from tests.gmail.google import Google, Reply, a_google
+from tests.pipeline.conftest import sandbox_process, stage, workshop  # noqa: F401  # fixtures: a mailbox at the simulated Google
 from tests.servers import Server
 from tests.webhook.hook import SAM, SAMS, Hook, Parts, a_hook
 
