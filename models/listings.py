@@ -50,6 +50,19 @@ class Connection:
     last_push_at: datetime | None
     last_checked_at: datetime | None
     last_filed_at: datetime | None
+    silent_at: datetime | None  # when the sweep found what no push has told of since
+    catching_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """A recovery under way: latest mail first, from `until` back to `since`; `unread` messages are found and not yet looked at."""
+
+    since: datetime | None
+    until: datetime | None
+    reached: datetime | None
+    found: int
+    unread: int
 
 
 async def mails_of_client(firm_id: int, client_id: int, offset: int, limit: int) -> list[ListedMail]:
@@ -87,12 +100,29 @@ async def clients(firm_id: int, search: str, offset: int, limit: int) -> list[Li
     return [ListedClient(**row) for row in rows]
 
 
+async def catching_up(mailbox_id: int) -> CatchingUp | None:
+    """How far the open gaps of a mailbox are worked off; None if there are none, and nothing that they found is still to be read."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT max(g.until) AS until, min(greatest(g.since, m.started_at)) AS since, min(coalesce(g.listed_to, g.until)) AS reached,
+            coalesce(sum(g.found), 0)::int AS found,
+            (SELECT count(*) FROM ledger_entry l WHERE l.mailbox_id = $1 AND l.owed_at IS NOT NULL AND l.found_by = 'gap') AS unread
+            FROM mailbox m LEFT JOIN gap g ON g.mailbox_id = m.id AND g.closed_at IS NULL WHERE m.id = $1
+            """,
+            mailbox_id,
+        )
+    return CatchingUp(**row) if row and (row["until"] or row["unread"]) else None
+
+
 async def connections(firm_id: int) -> list[Connection]:
     """Every active user with the mailbox that they connected last, by name."""
     async with connection() as held:
         rows = await held.fetch(
             """
-            SELECT u.name, u.email, m.address, m.state, m.lapse_reason, m.last_push_at, m.last_checked_at, m.last_filed_at FROM app_user u
+            SELECT u.name, u.email, m.address, m.state, m.lapse_reason, m.last_push_at, m.last_checked_at, m.last_filed_at,
+            CASE WHEN m.missed_id > coalesce(m.pushed_id, 0) THEN m.missed_at END AS silent_at,
+            EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL) AS catching_up FROM app_user u
             LEFT JOIN LATERAL (SELECT * FROM mailbox WHERE user_id = u.id AND firm_id = u.firm_id ORDER BY connected_at DESC LIMIT 1) m
             ON true WHERE u.firm_id = $1 AND u.active ORDER BY lower(u.name), u.id
             """,

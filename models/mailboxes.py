@@ -67,6 +67,11 @@ class Mailbox(Model):
         table = "mailbox"
         unique_together = (("firm", "google_sub"),)
 
+    @property
+    def silent_at(self) -> datetime | None:
+        """When the sweep last found what no push had told of, if none has told of it since: Google's pushes stay away."""
+        return self.missed_at if self.missed_id is not None and self.missed_id > (self.pushed_id or 0) else None
+
     @classmethod
     async def of_user(cls, user_id: int) -> Self | None:
         """The mailbox on the user's own Google Email Sync page: the one connected last."""

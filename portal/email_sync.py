@@ -6,6 +6,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from models.emails import Receipt
+from models.listings import catching_up
 from models.mailboxes import Mailbox
 from models.sessions import OAuthAttempt
 from portal.lapses import LAPSES
@@ -18,7 +19,14 @@ ATTEMPT = timedelta(minutes=15)  # from the click to the way back: a slow sign-i
 async def show(visit: Visit) -> Response:
     mailbox = await Mailbox.of_user(visit.user.id)
     filed = await Receipt.count_of_mailbox(mailbox.id) if mailbox else 0
-    return visit.render("email_sync.html", mailbox=mailbox, filed=filed, lapses=LAPSES)
+    return visit.render(
+        "email_sync.html",
+        mailbox=mailbox,
+        filed=filed,
+        lapses=LAPSES,
+        catching_up=await catching_up(mailbox.id) if mailbox else None,
+        interval=f"{visit.portal.settings.sweep.interval / timedelta(minutes=1):g}",
+    )
 
 
 async def connect(visit: Visit) -> Response:
