@@ -13,12 +13,13 @@ import google.auth.transport.requests
 import requests
 from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
+from requests.adapters import HTTPAdapter
 
 from gmail.client import Observe, ignore
 from gmail.errors import AccessRevoked, OperatorFault, TryAgain
 from gmail.refusals import refresh_trouble
 
-THREADS = 4
+THREADS = 64  # made when needed. Each hangs for TIMEOUT with one refresh, and meanwhile the next mailboxes must find others
 TIMEOUT = 10.0  # seconds; google-auth's own is 120
 ALMOST_OVER = timedelta(minutes=2)  # a token with less left may end within a call
 
@@ -55,6 +56,8 @@ class Refresher:
         self._token_uri, self._client_id, self._client_secret, self._observe = token_uri, client_id, client_secret, observe
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="google-auth")
         self._session = requests.Session()
+        for scheme in ("https://", "http://"):  # requests keeps ten connections, and warns of every other
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=THREADS))
         self._transport = functools.partial(google.auth.transport.requests.Request(self._session), timeout=timeout)
 
     async def refresh(self, refresh_token: str) -> AccessToken:

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import signal
 import threading
+from datetime import timedelta
 
 from models.database import database_clock
 from postroom.resources import CannotStart, metrics_endpoint, opened, wrong_with
+from postroom.watchdog import PACE, Pace, Watchdog
 from settings import Settings, bind_address
 from telemetry import metrics
 from telemetry.logs import log
@@ -14,8 +16,11 @@ from telemetry.logs import log
 BACKGROUND = ("sweep", "bulk")
 
 
-def work(settings: Settings, queues: tuple[str, ...], threads: int) -> None:
-    """A worker: one Dramatiq worker, one loop, one pool. Runs until SIGTERM; running jobs end first. Raises `CannotStart`."""
+def work(settings: Settings, queues: tuple[str, ...], threads: int, pace: Pace = PACE) -> None:
+    """A worker: one Dramatiq worker, one loop, one pool. Runs until SIGTERM; running jobs end first.
+
+    Raises `CannotStart`, and `SystemExit` where its watchdog found that only a new process helps.
+    """
     from dramatiq import Worker
     from dramatiq.asyncio import get_event_loop_thread
     from dramatiq.middleware import AsyncIO
@@ -38,11 +43,16 @@ def work(settings: Settings, queues: tuple[str, ...], threads: int) -> None:
             loop_thread.stop()  # type: ignore[no-untyped-call]  # no daemon: without this the process would never end
         raise resources.failure or CannotStart("The worker could not start: its log says why.") from None
     gc.freeze()
+    watchdog = Watchdog(worker, settings.database.url, stop.set, pace)
+    watchdog.start()
     log.info("ready", queues=list(queues), threads=threads)
     stop.wait()
-    worker.stop(timeout=int(settings.limits.job_budget.total_seconds() * 1000))
+    ill = watchdog.stop()
+    worker.stop(timeout=int((pace.chance if ill else settings.limits.job_budget) / timedelta(milliseconds=1)))
     BROKER.close()
     log.info("stopped")
+    if ill:
+        raise SystemExit(1)
 
 
 def reconcile(settings: Settings) -> None:

@@ -84,6 +84,21 @@ async def test_no_answer_is_tried_again(google: Google) -> None:
         refresher.close()
 
 
+async def test_refreshes_that_hang_keep_no_other_mailbox_waiting(google: Google) -> None:
+    """Scenario 124."""
+    many = 20
+    google.answers(*[Reply(body=FRESH, seconds=1.5)] * many, FRESH)
+    refresher = Refresher(f"{google.url}/token", "client", "secret")
+    hanging = [asyncio.create_task(refresher.refresh("1//sample")) for _ in range(many)]
+    async with asyncio.timeout(1.2):
+        while len(google.asked) < many:
+            await asyncio.sleep(0.01)
+        await refresher.refresh("1//sample")
+    assert not any(refresh.done() for refresh in hanging)
+    await asyncio.gather(*hanging)
+    refresher.close()
+
+
 async def test_a_deployment_without_a_client_is_the_operators_fault(google: Google) -> None:
     refresher = Refresher(f"{google.url}/token", "client", "")
     with pytest.raises(OperatorFault):

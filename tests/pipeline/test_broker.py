@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
-import dramatiq.worker
 import pytest
 from dramatiq.errors import ConnectionClosed
 
@@ -208,7 +207,7 @@ def test_a_full_queue_is_worked_off_without_a_stall(broker: WakingBroker, done: 
     assert seen == list(range(many))
 
 
-# Redis goes away
+# Redis goes away. What that does to a whole worker: test_dramatiq_itself.py
 
 
 def test_what_a_consumer_asks_of_a_redis_that_is_gone_is_a_lost_connection(broker: WakingBroker, own_valkey: Server) -> None:
@@ -251,29 +250,6 @@ def test_jobs_that_run_when_the_connection_breaks_are_not_given_out_again(broker
     own_valkey.restart()
     assert next(broker.consume(JOBS, prefetch=100, timeout=1)) is None
     assert len(consumer.held) == 3
-
-
-def test_a_worker_comes_back_after_an_outage_with_its_delayed_jobs(
-    broker: WakingBroker, own_valkey: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.02)
-    done: queue.Queue[int] = queue.Queue()
-    work = dramatiq.actor(actor_name="work", queue_name=JOBS, broker=broker)(done.put)
-    worker = dramatiq.Worker(broker, worker_timeout=20, worker_threads=2)
-    worker.start()
-    try:
-        work.send(1)
-        assert done.get(timeout=5) == 1
-        work.send_with_options(args=(2,), delay=400)
-        while broker.client.llen(f"{broker.namespace}:{JOBS}.DQ"):
-            time.sleep(0.005)  # until the worker holds it
-        own_valkey.stop()
-        time.sleep(0.05)
-        own_valkey.start()
-        work.send(3)
-        assert sorted([done.get(timeout=5), done.get(timeout=5)]) == [2, 3]
-    finally:
-        worker.stop()
 
 
 def a_consumer_that_holds_jobs(broker: WakingBroker, timeout: int = 1) -> WakingConsumer:
