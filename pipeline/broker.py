@@ -23,10 +23,10 @@ MAINTENANCE_CHANCE = 100_000  # of 1,000,000: a killed worker's jobs come back w
 
 @contextlib.contextmanager
 def _lost_connection() -> Iterator[None]:
-    """Dramatiq restarts a consumer on its own ConnectionClosed; redis-py's time-out would end its thread for good."""
+    """Dramatiq restarts a consumer on its own ConnectionClosed; redis-py's time-out, or a failover's refusal, may end its thread for good."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError) as error:
         raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 

@@ -228,6 +228,16 @@ def test_what_a_consumer_asks_of_a_redis_that_hangs_is_a_lost_connection(
         os.kill(own_valkey.pid, signal.SIGCONT)
 
 
+def test_what_a_consumer_asks_of_a_redis_that_takes_no_writes_is_a_lost_connection(broker: WakingBroker, own_valkey: Server) -> None:
+    """A failover made it a replica."""
+    consumer = a_consumer_that_holds_jobs(broker)
+    broker.client.replicaof("127.0.0.1", "1")
+    try:
+        assert_all_lose_their_connection(consumer)
+    finally:
+        broker.client.replicaof("NO", "ONE")
+
+
 def test_delayed_jobs_that_were_held_when_the_connection_broke_are_given_out_again(broker: WakingBroker, own_valkey: Server) -> None:
     for number in range(3):
         broker.enqueue(a_job(number), delay=60_000)
