@@ -25,6 +25,9 @@ check: $(BIN)/.installed-dev  ## What CI checks: format, lint, types, imports, t
 	@$(BIN)/python -m tools.scenarios --check $(PROVEN)
 	@$(MAKE) --no-print-directory test
 
+fleet: $(BIN)/.installed-dev  ## Thousands of mailboxes, one firm failing: prints how late any was looked at
+	@$(BIN)/python -m tools.fleet $(ARGS)
+
 smoke: $(BIN)/.installed  ## All roles, one mail: prints push-to-filed milliseconds
 	@$(BIN)/python -m tools.smoke
 
@@ -65,4 +68,4 @@ $(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run migrate test check smoke removals format migrations lock clean help
+.PHONY: run migrate test check fleet smoke removals format migrations lock clean help

@@ -279,6 +279,8 @@ def _refused(settings: Settings) -> list[str]:
         for name, url in pages.items()
         if (url or name == "app.base_url") and _no_address(url)
     ]
+    if settings.privacy.ledger < 2 * settings.privacy.audit_window:
+        wrong.append("privacy.ledger is too short: an audit would take for lost what was forgotten; make it twice privacy.audit_window or more.")
     if settings.demo:
         return wrong
     if not settings.app.secret_keys:

@@ -1,10 +1,20 @@
 """Audits: once a day, what a mailbox shows by date is compared with the ledger."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.database import Connection, connection, transaction
 from models.ledger import Listed, record_listed
+
+
+@dataclass(frozen=True, slots=True)
+class ToAudit:
+    """A connection that is to be compared with Gmail."""
+
+    mailbox_id: int
+    epoch: int
+    started_at: datetime
 
 
 async def claim_audits(claim: timedelta, limit: int, now: datetime) -> list[int]:
@@ -26,10 +36,25 @@ async def claim_audits(claim: timedelta, limit: int, now: datetime) -> list[int]
     return [row["id"] for row in rows]
 
 
+async def to_audit(mailbox_id: int, now: datetime) -> ToAudit | None:
+    """The live connection of a mailbox, if Google may be asked for it now."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT epoch, started_at FROM mailbox m JOIN firm f ON f.id = m.firm_id
+            WHERE m.id = $1 AND m.state = 'connected' AND f.provider = 'google' AND (cool_down_until IS NULL OR cool_down_until <= $2)
+            AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $2)
+            """,
+            mailbox_id,
+            now,
+        )
+    return None if row is None else ToAudit(mailbox_id, row["epoch"], row["started_at"])
+
+
 async def compare(
     mailbox_id: int, epoch: int, gmail_ids: Sequence[str], listed_at: datetime, next_at: datetime, now: datetime
 ) -> Listed | None:
-    """Owes a look to what Gmail shows and the ledger does not know: a loss, since history was read to its end after `listed_at`.
+    """Owes a look to what Gmail showed until `listed_at` and the ledger does not know: a loss, as history was read to its end since then.
 
     None, with nothing written, if it was not, if a gap is open that will show it, or if the connection is over.
     """
@@ -55,7 +80,17 @@ async def compare(
     return await transaction(work)
 
 
-async def put_off(mailbox_id: int, epoch: int, until: datetime) -> None:
-    """An audit that could not be made is due again then."""
+async def put_off(mailbox_id: int, epoch: int, until: datetime, cool_down_until: datetime | None = None) -> None:
+    """An audit that could not be made is due again then. If Google wants the whole mailbox left alone, a look is owed as soon as that is
+    over."""
     async with connection() as held:
-        await held.execute("UPDATE mailbox SET audit_at = $3 WHERE id = $1 AND epoch = $2", mailbox_id, epoch, until)
+        await held.execute(
+            """
+            UPDATE mailbox SET audit_at = $3, cool_down_until = greatest(cool_down_until, $4), next_attempt_at = least(next_attempt_at, $4)
+            WHERE id = $1 AND epoch = $2 AND state = 'connected'
+            """,
+            mailbox_id,
+            epoch,
+            until,
+            cool_down_until,
+        )

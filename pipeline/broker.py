@@ -23,7 +23,7 @@ MAINTENANCE_CHANCE = 100_000  # of 1,000,000: a killed worker's jobs come back w
 
 @contextlib.contextmanager
 def _lost_connection() -> Iterator[None]:
-    """Dramatiq restarts a consumer on its own ConnectionClosed; redis-py's time-out, or a failover's refusal, may end its thread for good."""
+    """Dramatiq restarts a consumer on its own ConnectionClosed; of redis-py's time-outs, and of a failover, its thread ends for good."""
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError) as error:

@@ -116,11 +116,11 @@ class Connections:
 
     async def _watch(self, mailbox_id: int, google: GmailMailbox) -> None:
         """One that fails is asked for again by the sweep, before all others."""
-        connection = await to_watch(mailbox_id)
+        connection = await to_watch(mailbox_id, await self.clock())
         if connection is None:
             return
         try:
-            watch = await watched(google, self.topic)
+            watch = await watched(google, self.topic, connection)
         except GmailTrouble as trouble:
             fault("watch failed", trouble, mailbox=mailbox_id, word=getattr(trouble, "what", None) or getattr(trouble, "because", None))
             return

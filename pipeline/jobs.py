@@ -23,7 +23,7 @@ async def sync_mailbox(mailbox_id: int, trace: str, told_at: float) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()))], trace)
+    await queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("push", FRESH, trace, told_at), tools()))], trace)
 
 
 @dramatiq.actor(queue_name=SWEEP)
@@ -51,7 +51,7 @@ async def sync_backlog(mailbox_id: int, trace: str) -> None:
     from pipeline.sync import Trigger, sync
     from pipeline.tools import tools
 
-    await _queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()))], trace)
+    await queue_the_rest([(mailbox_id, await sync(mailbox_id, Trigger("backlog", BULK, trace), tools()))], trace)
 
 
 @dramatiq.actor(queue_name=BULK, priority=BEHIND)
@@ -60,18 +60,18 @@ async def recover_mailbox(mailbox_id: int, trace: str) -> None:
     from pipeline.recover import recover
     from pipeline.tools import tools
 
-    await _queue_the_rest([(mailbox_id, "news" if await recover(mailbox_id, trace, tools()) else None)], trace)
+    await queue_the_rest([(mailbox_id, "news" if await recover(mailbox_id, trace, tools()) else None)], trace)
 
 
 async def _sync_many(mailbox_ids: list[int], kind: Literal["sweep", "pending"], queue: str, trace: str, due_at: float) -> None:
     from pipeline.sync import Trigger, sync_many
     from pipeline.tools import tools
 
-    await _queue_the_rest(await sync_many(mailbox_ids, Trigger(kind, queue, trace, due_at), tools()), trace)
+    await queue_the_rest(await sync_many(mailbox_ids, Trigger(kind, queue, trace, due_at), tools()), trace)
 
 
-async def _queue_the_rest(unfinished: Iterable[tuple[int, str | None]], trace: str) -> None:
-    """If the broker is down the pending chore finds them: their rows say that something is owed."""
+async def queue_the_rest(unfinished: Iterable[tuple[int, str | None]], trace: str) -> None:
+    """Jobs for what runs had no time for. If the broker is down the pending chore finds them: their rows say that something is owed."""
     with contextlib.suppress(redis.RedisError):
         for mailbox_id, rest in unfinished:
             if rest == "backlog":

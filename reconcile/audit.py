@@ -11,11 +11,11 @@ import structlog
 
 from gmail.client import GmailMailbox
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited
-from models.audits import compare, put_off
+from models.audits import ToAudit, compare, put_off, to_audit
 from models.leases import LeaseLost
-from models.mailboxes import Mailbox
 from pipeline.recover import between
-from pipeline.sync import Trigger, cooled_down, lapsed, refused, sync
+from pipeline.rules import CLOCKS_DIFFER
+from pipeline.sync import Rest, Trigger, cooled_down, lapsed, refused, sync
 from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import log
@@ -24,48 +24,51 @@ SETTLED = timedelta(minutes=10)  # what came later than that may still be on its
 SOON = timedelta(minutes=10)  # until an audit that could not be made is tried again
 
 
-async def audit(mailbox_id: int, trace: str, tools: Tools) -> None:
-    """One mailbox. Safe to run twice; killed anywhere, it is due again."""
+async def audit(mailbox_id: int, trace: str, tools: Tools) -> Rest | None:
+    """One mailbox. Safe to run twice; killed anywhere, it is due again. What its sync had no time for it says, as `sync` does."""
     with structlog.contextvars.bound_contextvars(trace=trace, mailbox=mailbox_id):
-        mailbox = await Mailbox.get_or_none(id=mailbox_id, state="connected")
+        mailbox, rest = await to_audit(mailbox_id, await tools.clock()), None
         if mailbox is None:
-            return
+            return None
         try:
-            outcome = await _audit(mailbox, trace, tools)
+            outcome, rest = await _audit(mailbox, Trigger("audit", "bulk", trace), tools)
         except LeaseLost:
             outcome = "over"  # disconnected or connected anew meanwhile
         except (AccessRevoked, NotAllowed) as ended:
-            await lapsed(mailbox.id, mailbox.epoch, ended.because, tools)
+            await lapsed(mailbox.mailbox_id, mailbox.epoch, ended.because, tools)
             outcome = "lapsed"
         except RateLimited as limited:
-            await put_off(mailbox.id, mailbox.epoch, await cooled_down(limited, tools))
+            wait = await cooled_down(limited, tools)
+            await put_off(mailbox.mailbox_id, mailbox.epoch, wait, wait if limited.of == "mailbox" else None)
             outcome = "rate limited"
         except GmailTrouble as trouble:
             refused(trouble)
-            await put_off(mailbox.id, mailbox.epoch, await tools.clock() + SOON)
+            await put_off(mailbox.mailbox_id, mailbox.epoch, await tools.clock() + SOON)
             outcome = "failed"
         metrics.AUDITS.labels(outcome).inc()
         await tools.meter.tell(await tools.clock())
+        return rest
 
 
-async def _audit(mailbox: Mailbox, trace: str, tools: Tools) -> str:
+async def _audit(mailbox: ToAudit, trigger: Trigger, tools: Tools) -> tuple[str, Rest | None]:
+    """The outcome as a word, and what is left to do."""
+    mailbox_id, epoch, began = mailbox.mailbox_id, mailbox.epoch, await tools.clock()
+    since = max(began - tools.settings.privacy.audit_window, mailbox.started_at + CLOCKS_DIFFER)
+    ids = await _everything(tools.connection(mailbox_id, epoch), since, began - SETTLED)
     listed_at = await tools.clock()
-    since = max(listed_at - tools.settings.privacy.audit_window, mailbox.started_at + SETTLED)
-    ids = await _everything(tools.connection(mailbox.id, mailbox.epoch), since, listed_at - SETTLED)
-    trigger = Trigger("audit", "bulk", trace)
-    await sync(mailbox.id, trigger, tools)
+    rest = await sync(mailbox_id, trigger, tools)
     now = await tools.clock()
     next_at = now + tools.settings.sweep.audit_every * random.uniform(0.9, 1.0)  # noqa: S311  # spreads, keeps no secret
-    found = await compare(mailbox.id, mailbox.epoch, ids, listed_at, next_at, now)
+    found = await compare(mailbox_id, epoch, ids, listed_at, next_at, now)
     if found is None:
-        await put_off(mailbox.id, mailbox.epoch, now + SOON)
-        return "not proven"
+        await put_off(mailbox_id, epoch, now + SOON)
+        return "not proven", rest
     if found.new:
         metrics.AUDIT_FOUND.inc(found.new)
         log.error("audit found lost mail", messages=found.new)
     if found.new or found.again:
-        await sync(mailbox.id, trigger, tools)
-    return "found" if found.new else "whole"
+        rest = await sync(mailbox_id, trigger, tools)
+    return ("found" if found.new else "whole"), rest
 
 
 async def _everything(gmail: GmailMailbox, since: datetime, until: datetime) -> list[str]:

@@ -2,7 +2,7 @@
 
 import dramatiq
 
-from pipeline.jobs import BEHIND, BROKER, BULK, SWEEP
+from pipeline.jobs import BEHIND, BROKER, BULK, SWEEP, queue_the_rest
 
 __all__ = ["BROKER", "audit_mailbox", "renew_watches"]
 
@@ -22,4 +22,4 @@ async def audit_mailbox(mailbox_id: int, trace: str) -> None:
     from pipeline.tools import tools
     from reconcile.audit import audit
 
-    await audit(mailbox_id, trace, tools())
+    await queue_the_rest([(mailbox_id, await audit(mailbox_id, trace, tools()))], trace)

@@ -8,55 +8,56 @@ import structlog
 
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, OperatorFault, RateLimited
 from models.leases import LeaseLost
-from models.ledger import retry_delay
-from models.watches import ToWatch, renew_after, to_watch, watch_failed, watch_set
+from models.watches import renew_after, to_watch, watch_failed, watch_set
 from pipeline.sync import cooled_down, lapsed, refused
 from pipeline.tools import Tools
-from pipeline.watch import next_renewal, watched
+from pipeline.watch import next_renewal, next_try, watched
 from telemetry import metrics
 from telemetry.logs import fault
 
 FIRST_RETRY = timedelta(minutes=1)
-OPERATOR_RETRY = timedelta(minutes=10)  # what the operator must mend is not asked for every minute
+OPERATOR_RETRY = timedelta(minutes=10)  # what the operator must mend concerns every mailbox
 
 
 async def renew(mailbox_ids: Sequence[int], trace: str, tools: Tools) -> None:
-    """Each by itself: one that is refused stops none of the others."""
-    after = await renew_after()
+    """Each by itself: one that is refused stops none of the others. For whom the job's time does not suffice is claimed again later."""
+    until, after = await tools.clock() + tools.limits.job_budget, await renew_after()
     for mailbox_id in mailbox_ids:
+        if await tools.clock() >= until:
+            break
         with structlog.contextvars.bound_contextvars(trace=trace, mailbox=mailbox_id):
-            connection = await to_watch(mailbox_id)
-            if connection is None:
-                continue
             try:
-                metrics.WATCHES.labels(await _renew(connection, after, tools)).inc()
+                metrics.WATCHES.labels(await _renew(mailbox_id, after, tools)).inc()
             except Exception as surprise:
                 fault("watch failed", surprise)
     await tools.meter.tell(await tools.clock())
 
 
-async def _renew(connection: ToWatch, after: timedelta, tools: Tools) -> str:
+async def _renew(mailbox_id: int, after: timedelta, tools: Tools) -> str:
     """Asks Google once; the outcome as a word."""
-    mailbox_id, epoch = connection.mailbox_id, connection.epoch
+    connection, luck = await to_watch(mailbox_id, await tools.clock()), random.random()  # noqa: S311  # spreads, keeps no secret
+    if connection is None:
+        return "not now"
+    epoch = connection.epoch
     try:
-        watch = await watched(tools.connection(mailbox_id, epoch), tools.settings.push.topic_name)
+        watch = await watched(tools.connection(mailbox_id, epoch), tools.settings.push.topic_name, connection)
     except LeaseLost:
         return "over"  # disconnected or connected anew meanwhile: whoever did that sees to it
     except (AccessRevoked, NotAllowed) as ended:
         await lapsed(mailbox_id, epoch, ended.because, tools)
         return "lapsed"
     except RateLimited as limited:
-        await watch_failed(mailbox_id, epoch, limited.because, await cooled_down(limited, tools))
+        wait = await cooled_down(limited, tools)
+        await watch_failed(mailbox_id, epoch, limited.because, wait, wait if limited.of == "mailbox" else None)
         return "rate limited"
     except OperatorFault as wrong:
         refused(wrong)
-        await watch_failed(mailbox_id, epoch, wrong.what, await tools.clock() + OPERATOR_RETRY)
+        await watch_failed(mailbox_id, epoch, wrong.what, next_try(await tools.clock(), connection.failures, OPERATOR_RETRY, luck))
         return "operator fault"
     except GmailTrouble as trouble:
         refused(trouble)
-        wait = retry_delay(connection.failures, FIRST_RETRY) * random.uniform(1.0, 1.2)  # noqa: S311  # spreads, keeps no secret
-        await watch_failed(mailbox_id, epoch, getattr(trouble, "because", type(trouble).__name__), await tools.clock() + wait)
+        because = getattr(trouble, "because", type(trouble).__name__)
+        await watch_failed(mailbox_id, epoch, because, next_try(await tools.clock(), connection.failures, FIRST_RETRY, luck))
         return "failed"
-    now = await tools.clock()
-    await watch_set(mailbox_id, epoch, watch.expires_at, next_renewal(now, watch.expires_at, after, random.random()))  # noqa: S311
+    await watch_set(mailbox_id, epoch, watch.expires_at, next_renewal(await tools.clock(), watch.expires_at, after, luck))
     return "renewed"

@@ -11,6 +11,7 @@ HAPPENS = {
     "terminated": "PERFORM pg_terminate_backend(pg_backend_pid());",
     "constraint": "RAISE EXCEPTION USING ERRCODE = '23514', MESSAGE = 'a check, said the test';",
     "wrong value": "RAISE EXCEPTION USING ERRCODE = '22001', MESSAGE = 'too long, said the test';",
+    "disk full": "RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no room on the disk, said the test';",
 }
 
 

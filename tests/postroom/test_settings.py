@@ -292,3 +292,9 @@ def test_a_duration_that_is_none_says_how_to_write_one(told: pytest.MonkeyPatch)
     told.setenv("SWEEP__INTERVAL", "abc")
     with pytest.raises(Misconfigured, match=r"sweep\.interval cannot be used: write a number of seconds, like 600\."):
         load()
+
+
+def test_an_audit_looks_back_less_far_than_the_ledger_remembers(told: pytest.MonkeyPatch) -> None:
+    told.setenv("PRIVACY__LEDGER", "86400")
+    (wrong,) = refused()
+    assert wrong.startswith("privacy.ledger is too short:")
