@@ -7,7 +7,6 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.database import connection
-from models.leases import Rank
 
 # After a project-wide refusal fresh mail goes first, the sweep follows, and what can wait waits: else the herd would run into it again.
 SWEEP_FOLLOWS = timedelta(seconds=30)
@@ -94,9 +93,9 @@ async def spend(units: int, budget: Budget, now: datetime) -> Spent:
         )
         spent = Spent(row["minute_units"], row["day_units"])
         for used_up, column, until in (
-            (spent.minute > budget.minute * SWEEP_OF_A_MINUTE, "sweep_after", NEXT_MINUTE),
-            (spent.minute > budget.minute * BULK_OF_A_MINUTE, "bulk_after", NEXT_MINUTE),
-            (spent.day > budget.day * BULK_OF_A_DAY, "bulk_after", NEXT_DAY),
+            (spent.minute >= budget.minute * SWEEP_OF_A_MINUTE, "sweep_after", NEXT_MINUTE),
+            (spent.minute >= budget.minute * BULK_OF_A_MINUTE, "bulk_after", NEXT_MINUTE),
+            (spent.day >= budget.day * BULK_OF_A_DAY, "bulk_after", NEXT_DAY),
         ):
             if used_up:
                 await held.execute(
@@ -112,20 +111,3 @@ async def waits(now: datetime) -> Waits:
         row = await held.fetchrow("SELECT fresh_after, sweep_after, bulk_after FROM project_state")
     ends = (row["fresh_after"], row["sweep_after"], row["bulk_after"]) if row else (None, None, None)
     return Waits(*(max(end - now, timedelta(0)) if end else timedelta(0) for end in ends))
-
-
-async def closed_until(mailbox_id: int, rank: Rank, now: datetime) -> datetime | None:
-    """Until when work of this rank leaves a mailbox alone, since Google refused it or the whole project; None if it need not.
-
-    For work that takes no lease: `leases.take` asks the same.
-    """
-    async with connection() as held:
-        until: datetime | None = await held.fetchval(
-            """
-            SELECT greatest(cool_down_until, (SELECT CASE $2 WHEN 'fresh' THEN fresh_after WHEN 'sweep' THEN sweep_after ELSE bulk_after END
-            FROM project_state)) FROM mailbox WHERE id = $1
-            """,
-            mailbox_id,
-            rank,
-        )
-    return until if until and until > now else None

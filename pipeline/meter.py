@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 
 from gmail.units import units_of
+from models.database import DATABASE_TROUBLE
 from models.project import Budget, spend
+from telemetry.logs import fault
 
 TELL_EVERY = timedelta(seconds=2)  # a row that all processes write
 FREE = (401, 403, 429)  # refused before anything was done; quota refusals come as 403 too
@@ -17,16 +19,19 @@ class Meter:
         """`method` is as in Google's reference."""
         self._untold += charged(method, status)
 
-    async def tell(self, now: datetime) -> None:
-        """Adds it to the project's row, at most every two seconds."""
-        if not self._untold or (self._told_at and now < self._told_at + TELL_EVERY):
+    async def tell(self, now: datetime, *, last: bool = False) -> None:
+        """Adds it to the project's row, at most every two seconds; `last`: at once, since this process ends. While the database is away it
+        is kept."""
+        if not self._untold or (self._told_at and now < self._told_at + TELL_EVERY and not last):
             return
         units, self._untold, self._told_at = self._untold, 0, now
         try:
             await spend(units, self._budget, now)
-        except BaseException:
+        except BaseException as error:
             self._untold += units
-            raise
+            if not isinstance(error, DATABASE_TROUBLE):
+                raise
+            fault("units not told", error)
 
 
 def charged(method: str, status: int | str) -> int:

@@ -1,53 +1,27 @@
-"""The command line: every role and every act of administration. Each says what it did; `--json` for scripts."""
+"""The command line: every role and every act of administration; what an operator does stands in `postroom/operating.py`."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 
+from postroom import operating
+from postroom.command import AsJson, fail, in_database, plainly, tell
 from postroom.local import located
-from settings import Misconfigured, Settings, load
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from settings import Settings, load
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Postroom files a firm's Gmail under its clients."
 )
 firm_app = typer.Typer(no_args_is_help=True, help="Firms.")
 user_app = typer.Typer(no_args_is_help=True, help="The people of a firm.")
-app.add_typer(firm_app, name="firm", rich_help_panel="Administration")
-app.add_typer(user_app, name="user", rich_help_panel="Administration")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-ROLES, ADMINISTRATION = "Roles", "Administration"
-
-
-def fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
-
-
-def plainly(command: Callable[P, R]) -> Callable[P, R]:
-    """What a person can mend is told as a sentence, not as a traceback."""
-
-    @wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
-        from postroom.embedded import EmbeddedFault
-        from postroom.resources import CannotStart
-
-        try:
-            return command(*args, **kwargs)
-        except (Misconfigured, CannotStart, EmbeddedFault) as wrong:
-            fail(str(wrong))
-
-    return told
+ROLES, ADMINISTRATION, OPERATING = "Roles", "Administration", "Operating"
+app.add_typer(firm_app, name="firm", rich_help_panel=ADMINISTRATION)
+app.add_typer(user_app, name="user", rich_help_panel=ADMINISTRATION)
 
 
 def _role(name: str) -> Settings:
@@ -130,7 +104,7 @@ def migrate() -> None:
     async def work() -> int:
         return await run_migrations(typer.echo)
 
-    done = _in_database(work, migrating=True)
+    done = in_database(work, migrating=True)
     typer.echo(f"{done} migration(s) ran." if done else "The database is up to date.")
 
 
@@ -147,8 +121,8 @@ def firm_add(name: str, as_json: AsJson = False) -> None:
             fail(f"There is a firm {name} already.")
         return await Firm.create(name=name)
 
-    firm = _in_database(work)
-    _tell(
+    firm = in_database(work)
+    tell(
         {"id": firm.id, "name": firm.name},
         f"Added the firm {firm.name}. Next: postroom user add --firm {json.dumps(firm.name)} --admin ADDRESS",
         as_json,
@@ -182,9 +156,9 @@ def user_add(
             firm=theirs, email=email.strip(), email_key=key, name=name or email.partition("@")[0], role="admin" if admin else "staff"
         )
 
-    user = _in_database(work)
+    user = in_database(work)
     said = {"id": user.id, "email": user.email, "role": user.role, "firm": firm}
-    _tell(said, f"Added {user.email} to {firm} as {user.role}. Next: postroom user sign-in-link {user.email}", as_json)
+    tell(said, f"Added {user.email} to {firm} as {user.role}. Next: postroom user sign-in-link {user.email}", as_json)
 
 
 @user_app.command("sign-in-link")
@@ -204,8 +178,8 @@ def user_sign_in_link(email: str, as_json: AsJson = False) -> None:
             fail(f"Nobody signs in as {email}: add them with `postroom user add`.")
         return await SignInLink.issue(user, valid_for, await database_clock(), mailed=False)
 
-    url = f"{settings.app.base_url.rstrip('/')}/sign-in/{_in_database(work)}"
-    _tell({"url": url}, f"{url}\nGood once, for {settings.portal.sign_in_link_minutes:.0f} minutes.", as_json)
+    url = f"{settings.app.base_url.rstrip('/')}/sign-in/{in_database(work)}"
+    tell({"url": url}, f"{url}\nGood once, for {settings.portal.sign_in_link_minutes:.0f} minutes.", as_json)
 
 
 @app.command("import", rich_help_panel=ADMINISTRATION)
@@ -235,38 +209,15 @@ def import_clients(
             fail(f"There is no firm {firm}: add it with `postroom firm add`.")
         return await import_entries(theirs.id, entries)
 
-    new = _in_database(work)
+    new = in_database(work)
     said = {"lines": len(entries), "new_clients": new.clients, "new_contacts": new.contacts, "new_addresses": new.addresses}
-    _tell(
+    tell(
         said,
         f"Read {len(entries)} line(s): {new.clients} new client(s), {new.contacts} new contact(s), {new.addresses} new address(es).",
         as_json,
     )
 
 
-def _in_database(work: Callable[[], Coroutine[Any, Any, R] | Awaitable[R]], *, migrating: bool = False) -> R:
-    """Runs `work` with the database open; except to migrate, only on a schema that this version knows."""
-    from models.database import Behind, close_pool, ensure_current, open_pool
-    from postroom.resources import FAULTS
-
-    settings = located()
-
-    async def session() -> R:
-        try:
-            await open_pool(settings.database.url, settings.database.pool, patient=migrating)
-        except FAULTS as error:
-            fail(f"The database cannot be reached ({type(error).__name__}): check database.url, and that PostgreSQL runs.")
-        try:
-            if not migrating:
-                await ensure_current()
-            return await work()
-        except Behind as behind:
-            fail(str(behind))
-        finally:
-            await close_pool()
-
-    return asyncio.run(session())
-
-
-def _tell(facts: Mapping[str, object], sentence: str, as_json: bool) -> None:
-    typer.echo(json.dumps(facts) if as_json else sentence)
+app.add_typer(operating.dead_letters_app, name="dead-letters", rich_help_panel=OPERATING)
+for command in (operating.queues, operating.backfill):
+    app.command(rich_help_panel=OPERATING)(command)
