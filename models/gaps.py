@@ -8,11 +8,12 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.database import Connection, connection, transaction
-from models.leases import Held, writing
+from models.leases import Held, LeaseLost, writing
 from models.ledger import record_listed
 from models.mailboxes import AUDIT_AFTER, Mailbox
 
 DAY = timedelta(days=1)  # the widest stretch asked for at once, and the first
+MARGIN = timedelta(minutes=5)  # beyond the moment where a gap ends: Google's clock is not ours
 
 
 class Gap(Model):
@@ -48,9 +49,9 @@ class Stretch:
 async def start_anew(
     mailbox: Held, baseline: int, until: datetime, overlap: timedelta, reason: str, now: datetime, *, distrust: bool
 ) -> None:
-    """History is gone: in one transaction the cursor moves to a baseline that was read before, what lies between is owed as a gap, and
-    the lease is given back, so that the mailbox is looked at anew at once. `distrust`: the cursor was none of this mailbox's, so whatever
-    still runs with it shall write nothing more (a new epoch).
+    """History is gone: in one transaction the cursor moves to a baseline that was asked for at `now`, what lies between is owed as a gap,
+    and the lease is given back, so that the mailbox is looked at anew at once. `distrust`: the cursor was none of this mailbox's, so
+    whatever still runs with it shall write nothing more (a new epoch).
 
     Raises `LeaseLost`.
     """
@@ -59,7 +60,8 @@ async def start_anew(
         moved = await held.fetchval(
             """
             UPDATE mailbox SET cursor = $2, head = NULL, head_at = NULL, history_at = $4, lease_owner = NULL, lease_until = NULL,
-            next_attempt_at = $4, recover_at = $4, epoch = epoch + $5 WHERE id = $1 AND cursor = $3 RETURNING id
+            next_attempt_at = $4, recover_at = $4, epoch = epoch + $5, pushed_id = CASE WHEN pushed_id > $2 THEN $2 ELSE pushed_id END,
+            missed_id = CASE WHEN missed_id > $2 THEN $2 ELSE missed_id END WHERE id = $1 AND cursor = $3 RETURNING id
             """,
             mailbox.id,
             Decimal(baseline),
@@ -68,15 +70,8 @@ async def start_anew(
             int(distrust),
         )
         if moved is None:
-            return
-        await held.execute(
-            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
-            mailbox.id,
-            mailbox.history_at - overlap,
-            until,
-            reason,
-            now,
-        )
+            raise LeaseLost
+        await _open(held, mailbox, mailbox.history_at - overlap, until, reason, now)
         # Ids that went back begin anew: what was seen under higher ones must not hide what comes.
         await held.execute(
             """
@@ -91,6 +86,31 @@ async def start_anew(
     await writing(mailbox, now, work)
 
 
+async def _open(held: Connection, mailbox: Held, since: datetime, until: datetime, reason: str, now: datetime) -> None:
+    """Where the cursor never got beyond the baseline of the last gap, that one goes on: a Gmail that never tells history again makes one
+    gap, which grows."""
+    grown = await held.fetchval(
+        """
+        UPDATE gap SET since = CASE WHEN closed_at IS NULL THEN least(since, $2) ELSE $2 END, until = $3, listed_to = NULL, reason = $4,
+        closed_at = NULL WHERE mailbox_id = $1 AND until > $5 AND reason <> 'backfill' RETURNING id
+        """,
+        mailbox.id,
+        since,
+        until,
+        reason,
+        mailbox.history_at,
+    )
+    if grown is None:
+        await held.execute(
+            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
+            mailbox.id,
+            since,
+            until,
+            reason,
+            now,
+        )
+
+
 async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime) -> bool:
     """Owes the mail of a connected mailbox since `since`, though it came before the connection. False if there is none such.
 
@@ -100,19 +120,29 @@ async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime
     async def work(held: Connection) -> bool:
         started_at = await held.fetchval(
             """
-            UPDATE mailbox m SET started_at = least(m.started_at, $3), recover_at = $4
-            FROM mailbox old WHERE m.id = $1 AND old.id = m.id AND m.firm_id = $2 AND m.state = 'connected' RETURNING old.started_at
+            UPDATE mailbox m SET started_at = least(m.started_at, $3) FROM mailbox old
+            WHERE m.id = $1 AND old.id = m.id AND m.firm_id = $2 AND m.state = 'connected' RETURNING old.started_at
             """,
             mailbox_id,
             firm_id,
             since,
-            now,
         )
         if started_at is None:
             return False
-        await held.execute(
-            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, 'backfill', $3)", mailbox_id, since, now
-        )
+        if since < started_at:
+            # Whoever works on it now judges by the old start: the lease is taken away, and the work is owed anew.
+            await held.execute(
+                "UPDATE mailbox SET lease_owner = NULL, lease_until = NULL, next_attempt_at = $2, recover_at = $2 WHERE id = $1",
+                mailbox_id,
+                now,
+            )
+            await held.execute(
+                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, 'backfill', $4)",
+                mailbox_id,
+                since,
+                started_at + MARGIN,
+                now,
+            )
         return True
 
     return await transaction(work)

@@ -40,6 +40,7 @@ class Held:
     throttled: int  # how often Google slowed the mailbox down lately: less is asked for at once
     pushed_id: int  # the highest history id that a push told of; 0 before the first
     last_push_at: datetime | None
+    taken_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ async def take(
         row["throttled"],
         int(row["pushed_id"] or 0),
         row["last_push_at"],
+        now,
     )
 
 
@@ -184,6 +186,12 @@ async def release_recovery(mailbox: Held, again_at: datetime | None, cool_down_u
         )
 
 
+async def look_is_due(mailbox: Held, now: datetime) -> bool:
+    """A sync is owed by now: one that works off gaps stands back for it."""
+    async with connection() as held:
+        return bool(await held.fetchval("SELECT next_attempt_at <= $2 FROM mailbox WHERE id = $1", mailbox.id, now))
+
+
 async def recover_later(mailbox_id: int, at: datetime) -> None:
     """Somebody else works on the mailbox: its gaps are tried again then."""
     async with connection() as held:
@@ -213,6 +221,8 @@ async def _why_not(held: Connection, mailbox_id: int, now: datetime, backing_off
     if row["state"] != "connected" or row["provider"] != "google":
         return "not connected"
     if row["lease_until"] and row["lease_until"] > now:
+        if rank != "bulk" and not backing_off:  # a push has its mark; whoever else comes for nothing leaves word in the row
+            await held.execute("UPDATE mailbox SET next_attempt_at = least(next_attempt_at, $2) WHERE id = $1", mailbox_id, now)
         return "held"
     if row["project_until"] and row["project_until"] > now:
         await _owe_after(held, mailbox_id, row["project_until"], rank)

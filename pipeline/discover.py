@@ -7,7 +7,7 @@ from datetime import timedelta
 from gmail.answers import Change
 from gmail.client import GmailMailbox
 from gmail.errors import HistoryExpired, InvalidCursor, TryAgain
-from models.gaps import start_anew
+from models.gaps import MARGIN, start_anew
 from models.history import Waits, record_last_page, record_page
 from models.leases import Held
 from models.ledger import Debt, Finder
@@ -17,7 +17,6 @@ from telemetry import metrics
 from telemetry.logs import log
 
 OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
-MARGIN = timedelta(minutes=5)  # and beyond the baseline: Google's clock is not ours
 
 
 class StartedAnew(Exception):
@@ -77,9 +76,11 @@ def _debt(message_id: str, changes: list[Change]) -> Debt:
 
 async def _start_anew(held: Held, gmail: GmailMailbox, tools: Tools, *, distrust: bool) -> None:
     """The baseline is read before anything is listed by date, and the gap ends behind it, so that no mail lies between."""
-    reason = "invalid cursor" if distrust else "history expired"
+    asked_at = await tools.clock()
     profile = await gmail.profile()
-    now = await tools.clock()
-    await start_anew(held, profile.history_id, now + MARGIN, OVERLAP, reason, now, distrust=distrust)
+    until = await tools.clock() + MARGIN
+    distrust = distrust or profile.history_id < held.cursor
+    reason = "invalid cursor" if distrust else "history expired"
+    await start_anew(held, profile.history_id, until, OVERLAP, reason, asked_at, distrust=distrust)
     metrics.GAPS_OPENED.labels(reason).inc()
-    log.warning("gap opened", reason=reason)
+    (log.error if distrust else log.warning)("gap opened", reason=reason)

@@ -12,6 +12,7 @@ import structlog
 
 from gmail.client import GmailMailbox
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited
+from gmail.units import units_of
 from models import leases
 from models.gaps import Stretch, listed, narrow, next_stretch
 from models.leases import Held, LeaseLost, NotTaken
@@ -23,6 +24,8 @@ from telemetry import metrics
 from telemetry.logs import log
 
 SHARE = 0.6  # of what Google lets a mailbox spend in a minute: the rest is for its fresh mail
+PORTION = 0.25  # of its share, to one run: small enough that no minute, wherever it begins, sees more than the share
+LOOK = 2 * units_of("messages.get")  # at most, for all but mails of extraordinary length
 MINUTE = timedelta(minutes=1)
 NARROWEST = timedelta(seconds=2)  # stretches as short as that are listed page by page
 EDGE = timedelta(seconds=1)  # whether Gmail's `after:` and `before:` include their second is not documented
@@ -31,7 +34,7 @@ NEWS, DONE = "news", "done"
 
 
 async def recover(mailbox_id: int, trace: str, tools: Tools) -> bool:
-    """Works off the gaps of one mailbox until they are closed, its share of the quota is spent, or the job's time is up; what is left is
+    """Works off the gaps of one mailbox until they are closed, a portion of the quota is spent, or the job's time is up; what is left is
     owed as a row. True if news came meanwhile, which a sync should look at now."""
     with structlog.contextvars.bound_contextvars(trace=trace, mailbox=mailbox_id):
         held = await leases.take(mailbox_id, secrets.token_hex(8), tools.limits.lease, await tools.clock(), rank="bulk")
@@ -46,10 +49,13 @@ async def recover(mailbox_id: int, trace: str, tools: Tools) -> bool:
 
 
 async def _under_lease(held: Held, tools: Tools) -> str:
+    gmail, share = tools.mailbox(held), SHARE * tools.settings.quota.mailbox_minute
+    portion = PORTION * share
     try:
         async with keeping(held, tools):
-            outcome, again_at = await _steps(held, tools.mailbox(held), tools)
-        await leases.release_recovery(held, again_at)
+            outcome = await _steps(held, gmail, portion, tools)
+        rest = MINUTE * (gmail.units / (share - portion))
+        await leases.release_recovery(held, None if outcome == DONE else await tools.clock() + rest)
         return outcome
     except LeaseLost:
         return "lost"
@@ -73,24 +79,29 @@ async def _under_lease(held: Held, tools: Tools) -> str:
             await tools.meter.tell(await tools.clock())
 
 
-async def _steps(held: Held, gmail: GmailMailbox, tools: Tools) -> tuple[str, datetime | None]:
-    """What was found is filed before more is listed. Returns the outcome, and when to go on."""
-    began, rules = await tools.clock(), await rules_of(held)
-    share = SHARE * tools.settings.quota.mailbox_minute
+async def _steps(held: Held, gmail: GmailMailbox, portion: float, tools: Tools) -> str:
+    """What was found is filed before more is listed. Returns the outcome."""
+    until, rules = await tools.clock() + tools.limits.job_budget, await rules_of(held)
     while True:
         now = await tools.clock()
-        if await tools.marks.told(held.id) is not None:
-            return NEWS, now
-        if gmail.units >= share:
-            return "share spent", began + MINUTE
-        if now >= began + tools.limits.job_budget:
-            return "more", now
-        if batch := await owed(held.id, now, tools.limits.batch, of_gaps=True):
+        room = int(portion - gmail.units) // LOOK
+        if await _news_waits(held, tools, now):
+            return NEWS
+        if room < 1 and gmail.units:
+            return "portion spent"
+        if now >= until:
+            return "more"
+        if batch := await owed(held.id, now, min(tools.limits.batch, max(room, 1)), of_gaps=True):
             await file_batch_of(batch, held, gmail, rules, tools, now)
         elif stretch := await next_stretch(held):
             await _list(stretch, held, gmail, tools)
         else:
-            return DONE, None
+            return DONE
+
+
+async def _news_waits(held: Held, tools: Tools, now: datetime) -> bool:
+    """Whether a sync has something to do; a push alone is none while its runs fail, for it would not be followed."""
+    return await leases.look_is_due(held, now) or (not held.failures and await tools.marks.told(held.id) is not None)
 
 
 async def _list(stretch: Stretch, held: Held, gmail: GmailMailbox, tools: Tools) -> None:

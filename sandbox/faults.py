@@ -36,11 +36,13 @@ class Faults:
     """The faults that are set, oldest first. The first that fits strikes; one with a count is used up by it."""
 
     def __init__(self, faults: list[Fault], keep: Callable[[str, str, object], None]) -> None:
-        self._faults = faults
+        self._faults: dict[tuple[str, str | None], list[Fault]] = {}  # by kind and mailbox: thousands of mailboxes may be broken at once
         self._keep = keep
+        for fault in faults:
+            self._set(fault)
 
     def all(self) -> list[Fault]:
-        return list(self._faults)
+        return sorted((fault for some in self._faults.values() for fault in some), key=lambda fault: fault.number)
 
     def add(self, number: int, wanted: dict[str, Any], mailbox: str | None) -> Fault:
         """Raises Misused where the kind or a parameter is not one of KINDS."""
@@ -57,27 +59,31 @@ class Faults:
         if missing := NEEDED.get(kind, set()) - params.keys():
             raise Misused(400, f"{kind} needs {', '.join(sorted(missing))}")
         fault = Fault(number, kind, mailbox, count, params)
-        self._faults.append(fault)
+        self._set(fault)
         self._keep("fault", f"{number:09d}", fault)
         return fault
 
+    def _set(self, fault: Fault) -> None:
+        self._faults.setdefault((fault.kind, fault.mailbox), []).append(fault)
+
     def clear(self, kind: str | None = None) -> int:
-        gone = [fault for fault in self._faults if kind in (None, fault.kind)]
+        gone = [fault for fault in self.all() if kind in (None, fault.kind)]
         for fault in gone:
             self.lift(fault)
         return len(gone)
 
     def lift(self, fault: Fault) -> None:
-        self._faults.remove(fault)
+        self._faults[fault.kind, fault.mailbox].remove(fault)
         self._keep("fault", f"{fault.number:09d}", None)
 
     def strike(self, kind: str, mailbox: str | None, **told: str) -> dict[str, Any] | None:
         """The parameters of the fault that strikes, or None. `told` must agree with what the fault names ("*" is any)."""
-        for fault in self._faults:
-            if fault.kind == kind and fault.mailbox in (None, mailbox) and _agrees(fault.params, told):
-                self._use(fault)
-                return fault.params
-        return None
+        fitting = [fault for whose in {None, mailbox} for fault in self._faults.get((kind, whose), ()) if _agrees(fault.params, told)]
+        if not fitting:
+            return None
+        fault = min(fitting, key=lambda fault: fault.number)
+        self._use(fault)
+        return fault.params
 
     def strikes(self, kind: str, mailbox: str | None, **told: str) -> bool:
         """The same for a fault whose parameters do not matter."""

@@ -31,12 +31,22 @@ def scopes_of(written: str) -> list[str]:
     return list(dict.fromkeys(LONG.get(scope, scope) for scope in written.split()))
 
 
-def new_code(world: World, mailbox: Mailbox, scopes: list[str], query: Mapping[str, str], consented: bool) -> Code:
-    """The owner allowed `scopes`: they are granted, and a code stands for it."""
-    sub = mailbox.account.sub
+def granted(world: World, sub: str, scopes: list[str]) -> dict[str, Any]:
+    """Access and refresh token at once, as if the owner had allowed `scopes`."""
+    return {**_access(world, sub, scopes), "refresh_token": _new_refresh_token(world, _grant(world, sub, scopes), scopes)}
+
+
+def _grant(world: World, sub: str, scopes: list[str]) -> Grant:
     grant = world.grants.setdefault(sub, Grant(sub, [], [], world.now()))
     grant.scopes = list(dict.fromkeys([*grant.scopes, *scopes]))
     world.store.put("grant", sub, grant)
+    return grant
+
+
+def new_code(world: World, mailbox: Mailbox, scopes: list[str], query: Mapping[str, str], consented: bool) -> Code:
+    """The owner allowed `scopes`: they are granted, and a code stands for it."""
+    sub = mailbox.account.sub
+    grant = _grant(world, sub, scopes)
     code = Code(
         code=f"4/0A{text(world.draw())}",
         sub=sub,
