@@ -84,7 +84,7 @@ async def file_batch(
         kept = [replace(v, outcome="skipped") if v.outcome == "withdrawn" and v.entry.gmail_id not in away else v for v in settled]
         await settle(held, kept, now)
         await postpone(held, [v for v in verdicts if isinstance(v, Postponed)], most_tries, now)
-        await forgive(held, survived)
+        await forgive(held, sorted(set(survived) - {v.entry.entry_id for v in settled}))
         return activities
 
     return await writing(mailbox, now, work)

@@ -64,7 +64,7 @@ class Owed:
     viewed: int  # the state that its outcome rests on; 0 while there is none
     owed_at: datetime | None = None  # when we learned of what is owed
     strikes: int = 0
-    was_filed: bool = False
+    outcome: Outcome | None = None  # of the look before
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class Recorded:
 
 async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by: Finder, now: datetime, pushed_id: int = 0) -> Recorded:
     """Writes a page's debts. Safe to repeat: a record that was seen owes nothing. What a push told of (up to `pushed_id`), a push found."""
+    if not debts:
+        return Recorded(0, 0, ())
     looks = sorted((d for d in debts if d.kind == "look"), key=lambda d: d.history_id)
     gone = [d for d in debts if d.kind == "added and deleted"]
     deleted = [d for d in debts if d.kind in ("deleted", "added and deleted")]
@@ -177,7 +179,7 @@ async def settle_withdrawn(held: Connection, mailbox_id: int, gmail_ids: Sequenc
 
 
 async def strike(entry_ids: Sequence[int]) -> None:
-    """Noted before a message is read, and cleared once that has ended, however it ended: what is left was fatal to its worker.
+    """Noted before a message is read, and taken back once that has ended, however it ended: what is left was fatal to its worker.
 
     Not waited for on the disk: a crash of the database forgives it.
     """
@@ -192,8 +194,9 @@ async def strike(entry_ids: Sequence[int]) -> None:
 
 
 async def forgive(held: Connection, entry_ids: Sequence[int]) -> None:
-    """Clears one strike: the worker has survived the reading."""
-    await held.execute("UPDATE ledger_entry SET strikes = 0 WHERE id = ANY($1::bigint[]) AND strikes > 0", list(entry_ids))
+    """Takes one strike back: its worker lives. Those that other workers died over stay until the message was read."""
+    if entry_ids:
+        await held.execute("UPDATE ledger_entry SET strikes = strikes - 1 WHERE id = ANY($1::bigint[]) AND strikes > 0", list(entry_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +214,9 @@ async def record_listed(held: Connection, mailbox_id: int, gmail_ids: Sequence[s
         """
         INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
         SELECT $1, gmail_id, $2, $3, $3, 0 FROM unnest($4::text[]) AS d(gmail_id)
-        ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = $3, found_by = $2, next_attempt_at = NULL, missing_at = NULL, tries = 0,
-        strikes = 0 WHERE l.owed_at IS NULL AND (l.outcome IN ('gone', 'withdrawn') OR l.outcome = 'skipped' AND l.reason = ANY($5))
+        ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = $3, next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0,
+        found_by = CASE WHEN 'gap' IN ($2, l.found_by) THEN $2 ELSE l.found_by END
+        WHERE l.owed_at IS NULL AND (l.outcome IN ('gone', 'withdrawn') OR l.outcome = 'skipped' AND l.reason = ANY($5))
         RETURNING l.xmax = 0 AS is_new
         """,
         mailbox_id,
@@ -227,13 +231,13 @@ async def record_listed(held: Connection, mailbox_id: int, gmail_ids: Sequence[s
 
 async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = False) -> list[Owed]:
     """The messages whose look is due, oldest debt first; those that a gap found apart from the rest, so that neither waits for the other.
-    What may have killed a worker comes last."""
+    The more workers a message may have killed, the later it comes."""
     async with connection() as held:
         rows = await held.fetch(
             """
             SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome FROM ledger_entry
             WHERE mailbox_id = $1 AND owed_at IS NOT NULL AND (found_by = 'gap') = $4
-            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes > 0, owed_at, id LIMIT $3
+            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes, owed_at, id LIMIT $3
             """,
             mailbox_id,
             now,
@@ -251,21 +255,22 @@ async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = Fa
             int(r["view_history_id"] or 0),
             r["owed_at"],
             r["strikes"],
-            r["outcome"] == "filed",
+            r["outcome"],
         )
         for r in rows
     ]
 
 
 async def settle(held: Connection, settled: list[Settled], now: datetime) -> None:
-    """Writes outcomes. An older view never overwrites a newer one, `filed` is only withdrawn, a debt that came meanwhile stays."""
+    """Writes outcomes. An older view never overwrites a newer one, `filed` is only withdrawn, a debt that came meanwhile stays. Whoever
+    reads of a parked message shall see how many workers died over it."""
     await held.execute(
         """
         UPDATE ledger_entry l SET view_history_id = d.view, seen_history_id = greatest(l.seen_history_id, d.view), settled_at = $6,
         outcome = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.outcome ELSE d.outcome END,
         reason = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.reason ELSE d.reason END,
         owed_at = CASE WHEN l.seen_history_id <= greatest(d.seen, d.view) THEN NULL ELSE l.owed_at END,
-        next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0
+        next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = CASE WHEN d.outcome = 'parked' THEN l.strikes ELSE 0 END
         FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::text[], $5::text[]) AS d(id, seen, view, outcome, reason)
         WHERE l.id = d.id AND (l.view_history_id IS NULL OR l.view_history_id <= d.view)
         """,
@@ -282,7 +287,7 @@ async def postpone(held: Connection, postponed: list[Postponed], most_tries: int
     """Puts looks off. What failed `most_tries` times is parked: a dead letter that a person can retry."""
     await held.execute(
         """
-        UPDATE ledger_entry l SET tries = l.tries + d.failed, strikes = 0,
+        UPDATE ledger_entry l SET tries = l.tries + d.failed,
         reason = CASE WHEN l.outcome = 'filed' THEN l.reason ELSE d.reason END,
         missing_at = CASE WHEN d.failed = 0 THEN coalesce(l.missing_at, $6) ELSE l.missing_at END,
         next_attempt_at = CASE WHEN l.tries + d.failed < $5 THEN d.until END,

@@ -30,18 +30,36 @@ async def withdraw(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], 
         """
         SELECT r.gmail_id, e.id AS email_id FROM email e JOIN receipt r ON r.email_id = e.id
         WHERE r.mailbox_id = $1 AND r.gmail_id = ANY($2::text[]) AND ($3::timestamptz IS NULL OR r.received_at >= $3)
-        AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.email_id = e.id
-        AND (a.decided_by_id IS NOT NULL OR a.decided_at IS NOT NULL OR a.title IS NOT NULL OR a.note IS NOT NULL OR a.private))
-        AND NOT EXISTS (SELECT 1 FROM review v WHERE v.email_id = e.id AND v.decided_at IS NOT NULL)
         ORDER BY e.identity FOR UPDATE OF e
         """,
         mailbox_id,
         list(gmail_ids),
         since,
     )
-    withdrawn, emails = [row["gmail_id"] for row in rows], [row["email_id"] for row in rows]
-    await held.execute("DELETE FROM receipt WHERE mailbox_id = $1 AND gmail_id = ANY($2::text[])", mailbox_id, withdrawn)
-    await held.execute(
-        "DELETE FROM email e WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.email_id = e.id)", emails
-    )
+    touched = await _touched(held, [row["email_id"] for row in rows])
+    withdrawn = {row["gmail_id"]: row["email_id"] for row in rows if row["email_id"] not in touched}
+    if withdrawn:
+        await held.execute("DELETE FROM receipt WHERE mailbox_id = $1 AND gmail_id = ANY($2::text[])", mailbox_id, list(withdrawn))
+        await held.execute(
+            "DELETE FROM email e WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.email_id = e.id)",
+            list(withdrawn.values()),
+        )
     return set(withdrawn)
+
+
+async def _touched(held: Connection, email_ids: Sequence[int]) -> set[int]:
+    """The e-mails about which a person has said something. Locked: one who is just saying it is waited for, and heard."""
+    if not email_ids:
+        return set()
+    activities = await held.fetch(
+        """
+        SELECT email_id, decided_by_id IS NOT NULL OR decided_at IS NOT NULL OR title IS NOT NULL OR note IS NOT NULL OR private AS touched
+        FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
+        """,
+        email_ids,
+    )
+    questions = await held.fetch(
+        "SELECT email_id, decided_at IS NOT NULL AS touched FROM review WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
+        email_ids,
+    )
+    return {row["email_id"] for row in (*activities, *questions) if row["touched"]}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -50,9 +50,9 @@ async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
     Raises `LeaseLost` and gmail's errors that concern the whole mailbox; what was read before them is filed.
     """
     looked = filed = 0
-    rules = None
-    until = await tools.clock() + tools.limits.job_budget
+    rules = until = None
     while batch := await owed_looks(held.id, now := await tools.clock(), tools.limits.batch):
+        until = until or now + tools.limits.job_budget
         if now >= until:
             return Tally(looked, filed, more=True)
         rules = rules or await rules_of(held)
@@ -65,13 +65,33 @@ async def file_batch_of(owed: Sequence[Owed], held: Held, gmail: GmailMailbox, r
     """One batch of what is owed. What may have killed a worker is read by itself, after all others, and one such at a time in a process:
     whoever dies with it by chance is then not taken for it."""
     limits = tools.limits
-    patience = verdicts.Patience(limits.first_missing, limits.retry, now, limits.withdraw, held.pushed_id, held.last_checked_at)
-    this = Batch(held, gmail, rules, patience, limits.tries, limits.strikes, asyncio.Semaphore(tools.at_once(held)))
+    await tools.meter.tell(now)
+    pardoned = await forgiven(tools.unforgiven)
+    owed = [replace(entry, strikes=max(0, entry.strikes - 1)) if entry.entry_id in pardoned else entry for entry in owed]
+    patience = verdicts.Patience(
+        limits.first_missing, limits.retry, now, limits.withdraw, held.pushed_id, held.last_checked_at, held.taken_at
+    )
+    this = Batch(held, gmail, rules, patience, limits.tries, limits.strikes, asyncio.Semaphore(tools.at_once(held)), tools.unforgiven)
     harmless = [entry for entry in owed if not entry.strikes]
     if harmless:
         return Tally(len(harmless), await this.go(harmless), more=False)
     async with tools.alone:
         return Tally(1, await this.go(owed[:1]), more=False)
+
+
+async def forgiven(strikes: list[int]) -> set[int]:
+    """Takes back these strikes of our own process, and empties the list. Where the database is away they stay listed, and the next batch
+    comes back to it: else an outage would look like dead workers."""
+    ids = list(strikes)
+    strikes.clear()
+    try:
+        if ids:
+            async with connection() as held:
+                await forgive(held, ids)
+    except BaseException:
+        strikes += ids
+        raise
+    return set(ids)
 
 
 async def rules_of(held: Held) -> FirmRules:
@@ -89,6 +109,7 @@ class Batch:
     most_tries: int
     most_strikes: int
     slots: asyncio.Semaphore  # as many as are asked for at once
+    unforgiven: list[int]  # strikes that this process has yet to take back
     answered: bool = False
     silent: bool = False
     limited: RateLimited | None = None
@@ -109,9 +130,10 @@ class Batch:
             for entry, content in await self.read(list(concerned), lambda entry: self.gmail.message(entry.gmail_id), shown=True):
                 self.compose(entry, content, *concerned[entry])
             filed = await self.commit()
-        except Exception:
-            with contextlib.suppress(Exception):  # whatever went wrong, we are alive: no message was fatal
-                await self.forgive()
+        except (Exception, asyncio.CancelledError):
+            self.unforgiven += self.struck  # whatever went wrong, we are alive: no message was fatal
+            with contextlib.suppress(Exception):
+                await forgiven(self.unforgiven)
             raise
         if self.trouble:
             raise self.trouble
@@ -122,10 +144,6 @@ class Batch:
             self.struck = [entry.entry_id for entry in entries]
             await strike(self.struck)
 
-    async def forgive(self) -> None:
-        async with connection() as held:
-            await forgive(held, self.struck)
-
     async def read(
         self, owed: Sequence[Owed], call: Callable[[Owed], Awaitable[Answer]], *, shown: bool = False
     ) -> list[tuple[Owed, Answer]]:
@@ -133,6 +151,8 @@ class Batch:
 
         A message that fails is to blame itself only where Gmail shows another one: `shown` says that it has just done so.
         """
+        if not owed:
+            return []
         answers = await asyncio.gather(*(self.ask(entry, call) for entry in owed), return_exceptions=True)
         its_own = shown or not all(isinstance(answer, TryAgain) for answer in answers)
         if not its_own and not any(isinstance(answer, RateLimited | TokenRefused) for answer in answers):  # who is throttled asks no more
@@ -247,6 +267,7 @@ class Batch:
         if not every and not self.struck:
             return 0
         filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now, self.struck)
+        self.struck = []
         for (outcome, finder), count in Counter((_outcome(verdict), verdict.entry.found_by) for verdict in every).items():
             metrics.MESSAGES.labels(outcome, finder).inc(count)
         return filed

@@ -1,6 +1,7 @@
 """What the recipes work with, opened once a process on the loop that uses it: Gmail, tokens, marks, clock and limits."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ class Tools:
     meter: Meter
     settings: Settings  # what a deployment says of quota, pushes and audits
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while something is read that may have killed a worker
+    unforgiven: list[int] = field(default_factory=list)  # strikes that this process has yet to take back
 
     def mailbox(self, held: Held) -> GmailMailbox:
         """Gmail for a mailbox under our lease; one that Google slowed down is asked for less at once."""
@@ -63,6 +65,8 @@ class Opened:
     marks_client: redis.asyncio.Redis
 
     async def close(self) -> None:
+        with contextlib.suppress(Exception):  # figures, while the database is away
+            await self.tools.meter.tell(await self.tools.clock(), last=True)
         self.tools.refresher.close()
         await self.session.close()
         await self.marks_client.aclose()

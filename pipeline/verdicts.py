@@ -13,7 +13,8 @@ LABELLED = frozenset({"spam", "trash", "draft", "chat", "scheduled"})
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for what. `first_missing`: until a 404, or a stale answer, is asked again. `withdraw`: so soon after its arrival a
-    message that was put away was never meant to stay. `pushed_id` and `last_checked_at` are those before this run."""
+    message that was put away was never meant to stay. `pushed_id` and `last_checked_at` are those before this run, which began at
+    `began_at`."""
 
     first_missing: timedelta
     retry: timedelta
@@ -21,6 +22,7 @@ class Patience:
     withdraw: timedelta = timedelta(0)
     pushed_id: int = 0
     last_checked_at: datetime | None = None
+    began_at: datetime | None = None
 
 
 def missing(entry: Owed, patience: Patience) -> Verdict:
@@ -31,10 +33,14 @@ def missing(entry: Owed, patience: Patience) -> Verdict:
 
 
 def outdated(entry: Owed, headers: Headers, patience: Patience) -> Verdict | None:
-    """An answer older than the one that the outcome rests on must not overwrite it: it is asked for once more, then taken."""
-    if headers.history_id is None or headers.history_id >= entry.viewed or _waited(entry, patience):
+    """An answer older than the one that the outcome rests on must not overwrite it, nor may one that is older than the change which made us
+    look hide that a filed message was put away: it is asked for once more, then taken. What was withdrawn never comes back by one."""
+    needed = max(entry.viewed, entry.seen) if entry.outcome == "filed" else entry.viewed
+    if headers.history_id is None or headers.history_id >= needed:
         return None
-    return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "stale", failed=False)
+    if not _waited(entry, patience):
+        return Postponed(entry, (entry.missing_at or patience.now) + patience.first_missing, "stale", failed=False)
+    return failed(entry, "stale", patience) if entry.outcome == "withdrawn" else None
 
 
 def skipped(entry: Owed, headers: Headers, because: str, patience: Patience) -> Verdict:
@@ -47,12 +53,13 @@ def skipped(entry: Owed, headers: Headers, because: str, patience: Patience) -> 
 
 
 def _was_put_away_at_once(entry: Owed, headers: Headers, patience: Patience) -> bool:
-    if not entry.was_filed or headers.received_at is None:
+    if entry.outcome != "filed" or headers.received_at is None:
         return False
-    since = arrived_since(
-        entry.owed_at or patience.now, patience.withdraw, patience.last_checked_at, pushed=0 < entry.seen <= patience.pushed_id
-    )
-    return headers.received_at >= since
+    told_at = entry.owed_at or patience.now
+    # What an earlier run was told was put away, the listing of that very run may have been the last.
+    earlier = patience.began_at is not None and told_at < patience.began_at
+    last_checked_at = None if earlier else patience.last_checked_at
+    return headers.received_at >= arrived_since(told_at, patience.withdraw, last_checked_at, pushed=0 < entry.seen <= patience.pushed_id)
 
 
 def fatal(entry: Owed, patience: Patience) -> Settled:

@@ -120,7 +120,7 @@ def lines(seen: Overview) -> Iterator[Line]:
     yield Line("open gaps", f"{counted.gaps}", alarming=False)
     yield Line("late mailboxes", f"{counted.late}", alarming=counted.late > 0)
     yield Line("watches", _watches(counted, seen.now), alarming=counted.unwatched > 0)
-    yield Line("sweep", _sweep(seen), alarming=seen.sweep_age is None or seen.sweep_age > 2 * seen.interval)
+    yield Line("sweep", _sweep(seen), alarming=seen.sweep_age is not None and seen.sweep_age > 2 * seen.interval)
     yield Line("push", health.words, alarming=health.state in ("silent", "dead"))
     spent = f"{counted.day_units:,} of {seen.day_budget:,} units of Google's day ({seen.day_share:.1%})"
     yield Line("quota", spent, alarming=seen.day_share >= BULK_OF_A_DAY)

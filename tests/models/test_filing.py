@@ -6,10 +6,11 @@ import random
 import pytest
 
 from models.activities import Activity, Review
+from models.database import connection
 from models.emails import Attachment, Email, Participant, Receipt
 from models.filing import file_batch
 from models.leases import LeaseLost
-from models.ledger import LedgerEntry
+from models.ledger import Debt, LedgerEntry, Postponed, Settled, owed, record, strike
 from models.mailboxes import Mailbox
 from tests.builders import a_client, a_firm, a_mailbox, a_user, held
 from tests.models.emails import an_email, debts_for, filed
@@ -116,3 +117,54 @@ async def test_a_batch_that_the_database_interrupts_is_filed_whole_and_once(firm
         assert await file_batch(await held(mailbox, now), emails, [*filed(looks)], TRIES, now) == 3
     assert await counts() == {"Email": 2, "Receipt": 2, "Participant": 4, "Attachment": 2, "Activity": 3, "Review": 1}
     assert await LedgerEntry.filter(outcome="filed", owed_at=None).count() == 2
+
+
+async def test_a_strike_is_taken_back_with_the_batch_and_only_that_of_this_worker(firm, clients, now, mailbox):
+    """Scenario 32. What was read to its end has none any more; what stays owed keeps those that others died over."""
+    emails = [an_email(name, now, clients[0]) for name in ("read", "unread", "untouched")]
+    read, unread, untouched = await debts_for(mailbox, emails, now)
+    for _ in range(2):
+        await strike([look.entry_id for look in (read, unread, untouched)])
+    await file_batch(await held(mailbox, now), emails[:1], [*filed([read])], TRIES, now, [read.entry_id, unread.entry_id])
+    strikes = dict(await LedgerEntry.all().values_list("id", "strikes"))
+    assert strikes == {read.entry_id: 0, unread.entry_id: 1, untouched.entry_id: 2}
+
+
+async def test_a_batch_that_is_not_written_takes_no_strike_back(firm, clients, now, mailbox):
+    """Scenario 32."""
+    emails = [an_email("a", now, clients[0])]
+    looks = await debts_for(mailbox, emails, now)
+    await strike([looks[0].entry_id])
+    run = await held(mailbox, now)
+    await Mailbox.filter(id=mailbox.id).update(lease_owner="another")
+    with pytest.raises(LeaseLost):
+        await file_batch(run, emails, [*filed(looks)], TRIES, now, [looks[0].entry_id])
+    assert (await LedgerEntry.get()).strikes == 1
+
+
+async def test_a_failed_look_is_put_off_and_keeps_the_strikes_of_dead_workers(firm, clients, now, mailbox):
+    """Scenarios 29, 32. What fails now and then and kills now and then is parked by whichever comes first."""
+    (look,) = await debts_for(mailbox, [an_email("a", now, clients[0])], now)
+    for _ in range(2):
+        await strike([look.entry_id])
+    await file_batch(await held(mailbox, now), [], [Postponed(look, now, "backendError", failed=True)], TRIES, now, [look.entry_id])
+    entry = await LedgerEntry.get()
+    assert (entry.tries, entry.strikes, entry.owed_at is not None) == (1, 1, True)
+
+
+@pytest.mark.parametrize("reason", ["title", "none"])
+async def test_what_may_not_be_withdrawn_stays_filed_in_the_ledger(firm, clients, now, mailbox, reason):
+    """Scenario 44. The debt is paid all the same."""
+    emails = [an_email("a", now, clients[0])]
+    run = await held(mailbox, now)
+    await file_batch(run, emails, [*filed(await debts_for(mailbox, emails, now))], TRIES, now)
+    if reason == "title":
+        await Activity.all().update(title="A title")
+    async with connection() as database:
+        await record(database, mailbox.id, [Debt("a", 2, "look")], "push", now)
+    (look,) = await owed(mailbox.id, now, 1)
+    await file_batch(run, [], [Settled(look, "withdrawn", "trash", 2)], TRIES, now)
+    entry = await LedgerEntry.get()
+    kept = reason == "title"
+    assert (entry.outcome, entry.reason, entry.owed_at) == (("filed", "client", None) if kept else ("withdrawn", "trash", None))
+    assert await Email.all().count() == kept
