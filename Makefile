@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 # The scenarios that must have a test which proves them; grows with what is built.
-PROVEN := 1-24,28,36-40,45,47,50-54,58,60,62,63,107-114,117-119,122,127
+PROVEN := 1-54,56-58,60,62,63,76-86,103-119,122-124,127,128,130
 
 ##@ Using it
 run: $(BIN)/.installed  ## Start everything here: embedded servers, a simulated Google, a sample firm

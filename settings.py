@@ -280,7 +280,7 @@ def _refused(settings: Settings) -> list[str]:
         if (url or name == "app.base_url") and _no_address(url)
     ]
     if settings.privacy.ledger < 2 * settings.privacy.audit_window:
-        wrong.append("privacy.ledger is too short: an audit would take for lost what was forgotten; make it twice privacy.audit_window or more.")
+        wrong.append("privacy.ledger is too short: an audit would call lost what was forgotten. Make it twice privacy.audit_window.")
     if settings.demo:
         return wrong
     if not settings.app.secret_keys:

@@ -86,8 +86,12 @@ def a_message(answer: Any) -> dict[str, Any]:
 
 
 def listing_of(answer: Any) -> Listing:
-    ids = (text_of(item.get("id")) for item in _objects(_get(answer, "messages")))
-    return Listing(tuple(id for id in ids if id), text_of(_get(answer, "nextPageToken")) or None)
+    listed = _get(answer, "messages")
+    ids = [text_of(_get(item, "id")) for item in listed] if isinstance(listed, list) else []
+    # An answer without messages says that there are none by its estimate; anything else is no listing, and closes no gap.
+    if not all(ids) or not (ids or whole_number(_get(answer, "resultSizeEstimate")) is not None):
+        raise TryAgain("unreadable")
+    return Listing(tuple(ids), text_of(_get(answer, "nextPageToken")) or None)
 
 
 def watch_of(answer: Any) -> Watch:

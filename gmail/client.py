@@ -129,6 +129,10 @@ class GmailMailbox:
         self._gmail, self._access, self._slots = gmail, access, slots
         self.units = 0  # of quota that this mailbox was asked for so far
 
+    def now(self) -> datetime:
+        """The moment by the clock that `RateLimited.until` was reckoned with."""
+        return self._gmail.now()
+
     async def profile(self) -> Profile:
         return profile_of(await self._call(self._gmail.users.getProfile(userId="me")))
 
@@ -185,7 +189,7 @@ class GmailMailbox:
 
     async def listed(self, query: str, page_token: str | None = None) -> Listing:
         """One page, newest first, of the ids that match a Gmail search; no spam, no trash. Dates as epoch seconds: `after:1388552400`."""
-        fields = "messages/id,nextPageToken"
+        fields = "messages/id,nextPageToken,resultSizeEstimate"
         return listing_of(
             await self._call(self._gmail.messages.list(userId="me", q=query, maxResults=LONGEST_PAGE, pageToken=page_token, fields=fields))
         )

@@ -15,15 +15,16 @@ class ToAudit:
     mailbox_id: int
     epoch: int
     started_at: datetime
+    recovered_at: datetime | None  # where a gap ended that was closed within a day
 
 
 async def claim_audits(claim: timedelta, limit: int, now: datetime) -> list[int]:
-    """Mailboxes whose audit is due, longest first. A claim whose job is lost runs out after `claim`."""
+    """Mailboxes whose audit is due, longest first; not where run after run fails. A claim whose job is lost runs out after `claim`."""
     async with connection() as held:
         rows = await held.fetch(
             """
             WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected'
-            AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (audit_at IS NULL OR audit_at <= $1)
+            AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (audit_at IS NULL OR audit_at <= $1) AND failures < 3
             AND (cool_down_until IS NULL OR cool_down_until <= $1) AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = mailbox.id
             AND closed_at IS NULL) AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)
             ORDER BY audit_at NULLS FIRST, id LIMIT $2 FOR UPDATE SKIP LOCKED)
@@ -41,14 +42,15 @@ async def to_audit(mailbox_id: int, now: datetime) -> ToAudit | None:
     async with connection() as held:
         row = await held.fetchrow(
             """
-            SELECT epoch, started_at FROM mailbox m JOIN firm f ON f.id = m.firm_id
+            SELECT epoch, started_at, (SELECT min(g.until) FROM gap g WHERE g.mailbox_id = m.id AND g.reason <> 'backfill'
+            AND g.closed_at > $2::timestamptz - interval '1 day') AS recovered_at FROM mailbox m JOIN firm f ON f.id = m.firm_id
             WHERE m.id = $1 AND m.state = 'connected' AND f.provider = 'google' AND (cool_down_until IS NULL OR cool_down_until <= $2)
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $2)
             """,
             mailbox_id,
             now,
         )
-    return None if row is None else ToAudit(mailbox_id, row["epoch"], row["started_at"])
+    return None if row is None else ToAudit(mailbox_id, row["epoch"], row["started_at"], row["recovered_at"])
 
 
 async def compare(

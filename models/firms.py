@@ -6,6 +6,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.address import key_of
+from models.database import Connection, transaction
 
 Role = Literal["staff", "admin"]
 Provider = Literal["none", "google"]
@@ -23,7 +24,16 @@ class Firm(Model):
 
     @classmethod
     async def choose_provider(cls, firm_id: int, provider: Provider) -> None:
-        await cls.filter(id=firm_id).update(provider=provider)
+        """Whatever runs for the firm's mailboxes writes nothing more once there is none: their epochs rise."""
+
+        async def work(held: Connection) -> None:
+            await held.execute("UPDATE firm SET provider = $2 WHERE id = $1", firm_id, provider)
+            if provider == "none":
+                await held.execute(
+                    "UPDATE mailbox SET epoch = epoch + 1, lease_owner = NULL, lease_until = NULL WHERE firm_id = $1", firm_id
+                )
+
+        await transaction(work)
 
 
 class User(Model):

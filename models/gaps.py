@@ -76,7 +76,7 @@ async def start_anew(
         await held.execute(
             """
             UPDATE ledger_entry SET seen_history_id = least(seen_history_id, $2),
-            view_history_id = CASE WHEN view_history_id > $2 THEN $2 ELSE view_history_id END
+            view_history_id = CASE WHEN view_history_id > $2 THEN NULL ELSE view_history_id END
             WHERE mailbox_id = $1 AND greatest(seen_history_id, view_history_id) > $2
             """,
             mailbox.id,
@@ -205,7 +205,7 @@ async def claim_recoveries(claim: timedelta, limit: int, now: datetime) -> list[
             AND (cool_down_until IS NULL OR cool_down_until <= $1)
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)),
             chosen AS (SELECT m.id FROM mailbox m JOIN due USING (id) ORDER BY due.turn, m.id LIMIT $2 FOR UPDATE OF m SKIP LOCKED)
-            UPDATE mailbox m SET recover_at = $3 FROM chosen WHERE m.id = chosen.id AND m.recover_at <= $1 RETURNING m.id
+            UPDATE mailbox m SET recover_at = $3 FROM chosen WHERE m.id = chosen.id AND least(m.recover_at, NULL) <= $1 RETURNING m.id
             """,
             now,
             limit,

@@ -41,6 +41,8 @@ class Held:
     pushed_id: int  # the highest history id that a push told of; 0 before the first
     last_push_at: datetime | None
     taken_at: datetime
+    next_attempt_at: datetime | None = None  # when it was taken: what others write since then is theirs, and stays
+    recover_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ async def take(
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE
             CASE $6 WHEN 'fresh' THEN fresh_after WHEN 'sweep' THEN sweep_after ELSE bulk_after END > $4)
             RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures, throttled,
-            pushed_id, last_push_at
+            pushed_id, last_push_at, next_attempt_at, recover_at
             """,
             mailbox_id,
             owner,
@@ -95,6 +97,8 @@ async def take(
         int(row["pushed_id"] or 0),
         row["last_push_at"],
         now,
+        row["next_attempt_at"],
+        row["recover_at"],
     )
 
 
@@ -149,7 +153,7 @@ async def release(
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until), {THROTTLE},
             failures = CASE WHEN $7 THEN least(m.failures + 1, 100) WHEN $8 THEN 0 ELSE m.failures END,
             next_attempt_at = CASE WHEN $7 OR $9 OR $5 IS NOT NULL THEN $4
-            ELSE least($4, m.head_at + $6, CASE WHEN NOT $8 THEN m.next_attempt_at END,
+            ELSE least($4, m.head_at + $6, CASE WHEN NOT $8 OR m.next_attempt_at IS DISTINCT FROM $10 THEN m.next_attempt_at END,
             (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
             WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL AND l.found_by <> 'gap')) END
             WHERE id = $1 AND epoch = $2 AND lease_owner = $3
@@ -163,6 +167,7 @@ async def release(
             failed,
             listed,
             handed_on,
+            mailbox.next_attempt_at,
         )
 
 
@@ -174,8 +179,9 @@ async def release_recovery(mailbox: Held, again_at: datetime | None, cool_down_u
             f"""
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until), {THROTTLE},
             next_attempt_at = least(m.next_attempt_at, $5),
-            recover_at = coalesce($4, (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
-            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL AND l.found_by = 'gap'))
+            recover_at = least(CASE WHEN m.recover_at IS DISTINCT FROM $6 THEN m.recover_at END,
+            coalesce($4, (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
+            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL AND l.found_by = 'gap')))
             WHERE id = $1 AND epoch = $2 AND lease_owner = $3
             """,  # noqa: S608  # a constant of ours
             mailbox.id,
@@ -183,6 +189,7 @@ async def release_recovery(mailbox: Held, again_at: datetime | None, cool_down_u
             mailbox.owner,
             again_at,
             cool_down_until,
+            mailbox.recover_at,
         )
 
 
@@ -232,9 +239,13 @@ async def _why_not(held: Connection, mailbox_id: int, now: datetime, backing_off
 
 
 async def _owe_after(held: Connection, mailbox_id: int, until: datetime, rank: Rank) -> None:
-    column = "recover_at" if rank == "bulk" else "next_attempt_at"
-    await held.execute(
-        f"UPDATE mailbox SET {column} = least({column}, $2) WHERE id = $1",  # noqa: S608  # one of two names
-        mailbox_id,
-        until,
-    )
+    """What was owed comes back when its rank may go on. The sweep owes nothing: its claim is taken
+    back, for else it would return as fresh."""
+    match rank:
+        case "fresh":
+            change = "next_attempt_at = least(next_attempt_at, $2)"
+        case "sweep":
+            change = "claimed_at = least(claimed_at, $2::timestamptz - interval '1 day')"
+        case "bulk":
+            change = "recover_at = least(recover_at, $2)"
+    await held.execute(f"UPDATE mailbox SET {change} WHERE id = $1", mailbox_id, until)  # noqa: S608  # one of three

@@ -65,6 +65,7 @@ class Owed:
     owed_at: datetime | None = None  # when we learned of what is owed
     strikes: int = 0
     outcome: Outcome | None = None  # of the look before
+    throttled: bool = False  # the last time that it was asked for: it comes after all others, by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
         INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
         SELECT $1, d.gmail_id, CASE WHEN d.seen <= $6 THEN 'push' ELSE $2 END, $3, $3, d.seen
         FROM unnest($4::text[], $5::numeric[]) AS d(gmail_id, seen)
-        ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = coalesce(l.owed_at, excluded.owed_at),
+        ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = excluded.owed_at,
         found_by = CASE WHEN l.found_by = 'gap' THEN excluded.found_by ELSE l.found_by END,
         seen_history_id = excluded.seen_history_id, next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0
         WHERE l.seen_history_id < excluded.seen_history_id RETURNING l.found_by, l.seen_history_id, l.xmax = 0 AS is_new
@@ -152,7 +153,7 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
     )
     again = await held.fetch(
         """
-        UPDATE ledger_entry l SET owed_at = coalesce(l.owed_at, $2), seen_history_id = d.seen, next_attempt_at = NULL, missing_at = NULL,
+        UPDATE ledger_entry l SET owed_at = $2, seen_history_id = d.seen, next_attempt_at = NULL, missing_at = NULL,
         tries = 0, strikes = 0, found_by = CASE WHEN l.found_by = 'gap' THEN $5 ELSE l.found_by END
         FROM unnest($3::text[], $4::numeric[]) AS d(gmail_id, seen)
         WHERE l.mailbox_id = $1 AND l.gmail_id = d.gmail_id AND l.seen_history_id < d.seen RETURNING l.id
@@ -171,7 +172,10 @@ async def record(held: Connection, mailbox_id: int, debts: list[Debt], found_by:
 async def settle_withdrawn(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], reason: str) -> None:
     """Filed messages that are kept no more."""
     await held.execute(
-        "UPDATE ledger_entry SET outcome = 'withdrawn', reason = $3 WHERE mailbox_id = $1 AND gmail_id = ANY($2::text[])",
+        """
+        UPDATE ledger_entry SET outcome = 'withdrawn', reason = $3, view_history_id = seen_history_id
+        WHERE mailbox_id = $1 AND gmail_id = ANY($2::text[])
+        """,
         mailbox_id,
         list(gmail_ids),
         reason,
@@ -235,9 +239,10 @@ async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = Fa
     async with connection() as held:
         rows = await held.fetch(
             """
-            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome FROM ledger_entry
+            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome,
+            coalesce(reason = 'throttled', false) AS throttled FROM ledger_entry
             WHERE mailbox_id = $1 AND owed_at IS NOT NULL AND (found_by = 'gap') = $4
-            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes, owed_at, id LIMIT $3
+            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes, throttled, owed_at, id LIMIT $3
             """,
             mailbox_id,
             now,
@@ -256,6 +261,7 @@ async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = Fa
             r["owed_at"],
             r["strikes"],
             r["outcome"],
+            r["throttled"],
         )
         for r in rows
     ]
@@ -284,15 +290,16 @@ async def settle(held: Connection, settled: list[Settled], now: datetime) -> Non
 
 
 async def postpone(held: Connection, postponed: list[Postponed], most_tries: int, now: datetime) -> None:
-    """Puts looks off. What failed `most_tries` times is parked: a dead letter that a person can retry."""
+    """Puts looks off. What failed `most_tries` times is parked: a dead letter that a person can retry; but
+    what is filed is asked for on and on, as it may have been put away at once."""
     await held.execute(
         """
-        UPDATE ledger_entry l SET tries = l.tries + d.failed,
+        UPDATE ledger_entry l SET tries = least(l.tries + d.failed, 100),
         reason = CASE WHEN l.outcome = 'filed' THEN l.reason ELSE d.reason END,
-        missing_at = CASE WHEN d.failed = 0 THEN coalesce(l.missing_at, $6) ELSE l.missing_at END,
-        next_attempt_at = CASE WHEN l.tries + d.failed < $5 THEN d.until END,
-        owed_at = CASE WHEN l.tries + d.failed < $5 THEN l.owed_at END,
-        settled_at = CASE WHEN l.tries + d.failed < $5 THEN l.settled_at ELSE $6 END,
+        missing_at = CASE WHEN d.failed = 0 AND d.reason <> 'throttled' THEN coalesce(l.missing_at, $6) ELSE l.missing_at END,
+        next_attempt_at = CASE WHEN l.tries + d.failed < $5 OR l.outcome = 'filed' THEN d.until END,
+        owed_at = CASE WHEN l.tries + d.failed < $5 OR l.outcome = 'filed' THEN l.owed_at END,
+        settled_at = CASE WHEN l.tries + d.failed < $5 OR l.outcome = 'filed' THEN l.settled_at ELSE $6 END,
         outcome = CASE WHEN l.tries + d.failed < $5 OR l.outcome = 'filed' THEN l.outcome ELSE 'parked' END
         FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::int[]) AS d(id, until, reason, failed)
         WHERE l.id = d.id AND l.owed_at IS NOT NULL

@@ -144,12 +144,12 @@ async def connect(grant: Connect, now: datetime) -> int:
     return await transaction(work)
 
 
-async def disconnect(mailbox_id: int, firm_id: int) -> None:
-    """Ends a connection: tokens erased, filed mail kept. Whatever runs for the mailbox writes nothing more."""
-    await (
-        Mailbox.filter(id=mailbox_id, firm_id=firm_id)
-        .exclude(state="disconnected")
-        .update(
+async def disconnect(mailbox_id: int, firm_id: int, epoch: int | None = None) -> bool:
+    """Ends a connection: tokens erased, filed mail kept. Whatever runs for the mailbox writes nothing more. `epoch`: only that very
+    connection. True if it was there to be ended."""
+    theirs = Mailbox.filter(id=mailbox_id, firm_id=firm_id, **({} if epoch is None else {"epoch": epoch}))
+    return bool(
+        await theirs.exclude(state="disconnected").update(
             state="disconnected",
             epoch=F("epoch") + 1,
             refresh_token=None,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from models.database import connection
 from models.leases import LeaseLost
 from models.mailboxes import Mailbox
 
@@ -33,9 +34,12 @@ class MailboxTokens:
 
     async def load(self) -> Tokens:
         """Raises `LeaseLost` if this connection is over."""
-        row = (
-            await Mailbox.filter(id=self.mailbox_id, epoch=self.epoch).first().values("refresh_token", "access_token", "access_expires_at")
-        )
+        async with connection() as held:  # every run asks this: building the query would cost more than asking
+            row = await held.fetchrow(
+                "SELECT refresh_token, access_token, access_expires_at FROM mailbox WHERE id = $1 AND epoch = $2",
+                self.mailbox_id,
+                self.epoch,
+            )
         if row is None:
             raise LeaseLost
         return Tokens(self._open(row["refresh_token"]), self._open(row["access_token"]), row["access_expires_at"])

@@ -20,13 +20,15 @@ class ToWatch:
 
 
 async def claim_watches(claim: timedelta, limit: int, now: datetime) -> list[int]:
-    """Mailboxes whose watch is due, those that expire first before the others. A claim whose job is lost runs out after `claim`."""
+    """Mailboxes whose watch is due, those that expire first before the others; not where runs fail. A claim whose job is lost
+    runs out after `claim`."""
     async with connection() as held:
         rows = await held.fetch(
             """
             WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected'
             AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (watch_due_at IS NULL OR watch_due_at <= $1)
-            AND (cool_down_until IS NULL OR cool_down_until <= $1) AND NOT EXISTS (SELECT 1 FROM project_state WHERE sweep_after > $1)
+            AND (cool_down_until IS NULL OR cool_down_until <= $1) AND failures = 0
+            AND NOT EXISTS (SELECT 1 FROM project_state WHERE greatest(sweep_after, watch_after) > $1)
             ORDER BY watch_expires_at NULLS FIRST, id LIMIT $2 FOR UPDATE SKIP LOCKED),
             claimed AS (UPDATE mailbox m SET watch_due_at = $3 FROM chosen WHERE m.id = chosen.id RETURNING m.id, m.watch_expires_at)
             SELECT id FROM claimed ORDER BY watch_expires_at NULLS FIRST, id
@@ -45,7 +47,7 @@ async def to_watch(mailbox_id: int, now: datetime) -> ToWatch | None:
             """
             SELECT epoch, watch_failures FROM mailbox m JOIN firm f ON f.id = m.firm_id
             WHERE m.id = $1 AND m.state = 'connected' AND f.provider = 'google' AND (cool_down_until IS NULL OR cool_down_until <= $2)
-            AND NOT EXISTS (SELECT 1 FROM project_state WHERE sweep_after > $2)
+            AND NOT EXISTS (SELECT 1 FROM project_state WHERE greatest(sweep_after, watch_after) > $2)
             """,
             mailbox_id,
             now,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from models.database import Connection
+from telemetry import metrics
 
 CLOCKS_DIFFER = timedelta(seconds=30)  # Google's and ours
 
@@ -29,7 +30,7 @@ async def withdraw(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], 
     rows = await held.fetch(
         """
         SELECT r.gmail_id, e.id AS email_id FROM email e JOIN receipt r ON r.email_id = e.id
-        WHERE r.mailbox_id = $1 AND r.gmail_id = ANY($2::text[]) AND ($3::timestamptz IS NULL OR r.received_at >= $3)
+        WHERE r.mailbox_id = $1 AND r.gmail_id = ANY($2::text[]) AND ($3::timestamptz IS NULL OR least(r.received_at, e.filed_at) >= $3)
         ORDER BY e.identity FOR UPDATE OF e
         """,
         mailbox_id,
@@ -44,6 +45,7 @@ async def withdraw(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], 
             "DELETE FROM email e WHERE id = ANY($1::bigint[]) AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.email_id = e.id)",
             list(withdrawn.values()),
         )
+    metrics.WITHDRAWN.inc(len(withdrawn))
     return set(withdrawn)
 
 

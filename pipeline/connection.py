@@ -100,7 +100,8 @@ class Connections:
             access = JustGranted(AccessToken(access_token, mailbox.access_expires_at or await self.clock()))
             with contextlib.suppress(GmailTrouble):  # pushes for it are answered with 204 and counted, until the watch ends by itself
                 await self.gmail.mailbox(access, parallel=1).stop()
-        await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
+        if not await mailboxes.disconnect(mailbox.id, mailbox.firm_id, mailbox.epoch):
+            return  # connected anew while Google was asked: that connection is not the one to end
         if refresh_token and not shared:
             with contextlib.suppress(GmailTrouble):
                 await self.oauth.revoke(refresh_token)

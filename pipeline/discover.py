@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from gmail.answers import Change
 from gmail.client import GmailMailbox
-from gmail.errors import HistoryExpired, InvalidCursor, TryAgain
+from gmail.errors import HistoryExpired, InvalidCursor, RateLimited, TokenRefused, TryAgain
 from models.gaps import MARGIN, start_anew
 from models.history import Waits, record_last_page, record_page
 from models.leases import Held
@@ -16,6 +16,8 @@ from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import log
 
+HOUR = timedelta(hours=1)
+HOPELESS = 12  # runs that failed in a row: about an hour of them
 OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
 
 
@@ -43,12 +45,20 @@ async def discover(held: Held, gmail: GmailMailbox, found_by: Finder, tools: Too
                 found += await record_last_page(held, debts, found_by, first_head, asked_at, waits, now)
             elif debts:
                 found += await record_page(held, debts, found_by, waits, now)
+    except (RateLimited, TokenRefused):
+        raise
+    except TryAgain:
+        # For an hour all else may have failed as well; a history that fails for ever is given up like one that is gone.
+        if held.failures < HOPELESS or asked_at - held.history_at < HOUR:
+            raise
+        await _start_anew(held, gmail, tools, "history fails", distrust=False)
+        raise StartedAnew from None
     except HistoryExpired as expired:
         distrust = isinstance(expired, InvalidCursor)
         # A baseline as young as that did not expire: the server that answered is behind. But that of a new connection may be no good.
         if asked_at - held.history_at < waits.settle and (distrust or held.history_at != held.started_at):
             raise TryAgain("head_behind_cursor") from None
-        await _start_anew(held, gmail, tools, distrust=distrust)
+        await _start_anew(held, gmail, tools, "invalid cursor" if distrust else "history expired", distrust=distrust)
         raise StartedAnew from None
     return Discovered(found, first_head or held.cursor)
 
@@ -74,13 +84,13 @@ def _debt(message_id: str, changes: list[Change]) -> Debt:
     return Debt(message_id, last.history_id, "look")
 
 
-async def _start_anew(held: Held, gmail: GmailMailbox, tools: Tools, *, distrust: bool) -> None:
+async def _start_anew(held: Held, gmail: GmailMailbox, tools: Tools, reason: str, *, distrust: bool) -> None:
     """The baseline is read before anything is listed by date, and the gap ends behind it, so that no mail lies between."""
     asked_at = await tools.clock()
     profile = await gmail.profile()
     until = await tools.clock() + MARGIN
-    distrust = distrust or profile.history_id < held.cursor
-    reason = "invalid cursor" if distrust else "history expired"
+    if profile.history_id < held.cursor:
+        distrust, reason = True, "invalid cursor"
     await start_anew(held, profile.history_id, until, OVERLAP, reason, asked_at, distrust=distrust)
     metrics.GAPS_OPENED.labels(reason).inc()
     (log.error if distrust else log.warning)("gap opened", reason=reason)

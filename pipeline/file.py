@@ -19,7 +19,7 @@ from models.directory import clients_by_address
 from models.filing import NewEmail, file_batch
 from models.firms import Firm, User
 from models.leases import Held, LeaseLost
-from models.ledger import Owed, Settled, Verdict, forgive, strike, witness
+from models.ledger import Owed, Postponed, Settled, Verdict, forgive, strike, witness
 from models.ledger import owed as owed_looks
 from pipeline import verdicts
 from pipeline.compose import compose
@@ -33,6 +33,10 @@ Answer = TypeVar("Answer")
 NO_ANSWER = frozenset({"timeout", "network"})
 # What the database says of data, not of itself (SQLSTATE classes 22, 23 and 54): only this may be a message's own fault.
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError)
+
+
+class NotAsked(TryAgain):
+    """Others of its batch had no answer: it stays owed as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ async def file_batch_of(owed: Sequence[Owed], held: Held, gmail: GmailMailbox, r
         limits.first_missing, limits.retry, now, limits.withdraw, held.pushed_id, held.last_checked_at, held.taken_at
     )
     this = Batch(held, gmail, rules, patience, limits.tries, limits.strikes, asyncio.Semaphore(tools.at_once(held)), tools.unforgiven)
-    harmless = [entry for entry in owed if not entry.strikes]
+    harmless = [entry for entry in owed if not entry.strikes and not entry.throttled] or [entry for entry in owed[:1] if not entry.strikes]
     if harmless:
         return Tally(len(harmless), await this.go(harmless), more=False)
     async with tools.alone:
@@ -162,14 +166,17 @@ class Batch:
             match answer:
                 case MessageMissing():
                     self.settled.append(verdicts.missing(entry, self.patience))
+                case NotAsked():
+                    continue
+                case RateLimited(until=until):
+                    self.settled.append(verdicts.throttled(entry, self.patience, until - self.gmail.now()))
+                    self.trouble = self.trouble or answer
                 case TryAgain(because=because) if its_own and not isinstance(answer, RateLimited | TokenRefused):
                     self.settled.append(verdicts.failed(entry, because, self.patience))
                 case GmailTrouble():
                     self.trouble = self.trouble or answer
-                case LeaseLost() | asyncio.CancelledError():
-                    raise answer
-                case Exception() if isinstance(answer, (*DATABASE_TROUBLE, VaultTrouble)):
-                    raise answer  # of the token store, not of a message
+                case Exception() if isinstance(answer, (*DATABASE_TROUBLE, VaultTrouble, LeaseLost)):
+                    raise answer  # of the token store or the lease, not of a message
                 case Exception():
                     self.unreadable(entry, answer)
                 case BaseException():
@@ -182,9 +189,9 @@ class Batch:
         """Where Google does not answer at all, or wants to be left alone, the rest of the batch is not asked for."""
         async with self.slots:
             if self.limited:
-                raise self.limited
+                raise NotAsked(self.limited.because)
             if self.silent:
-                raise TryAgain("timeout")
+                raise NotAsked("timeout")
             try:
                 answer = await call(entry)
             except RateLimited as limited:
@@ -268,10 +275,15 @@ class Batch:
             return 0
         filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now, self.struck)
         self.struck = []
-        for (outcome, finder), count in Counter((_outcome(verdict), verdict.entry.found_by) for verdict in every).items():
+        for (outcome, finder), count in Counter((_outcome(verdict, self.most_tries), verdict.entry.found_by) for verdict in every).items():
             metrics.MESSAGES.labels(outcome, finder).inc(count)
         return filed
 
 
-def _outcome(verdict: Verdict) -> str:
-    return verdict.outcome if isinstance(verdict, Settled) else "postponed"
+def _outcome(verdict: Verdict, most_tries: int) -> str:
+    """What was put away counts as skipped; whether it was withdrawn, the transaction tells."""
+    match verdict:
+        case Settled(outcome=outcome):
+            return "skipped" if outcome == "withdrawn" else outcome
+        case Postponed(entry=entry, failed=failed):
+            return "parked" if failed and entry.tries + 1 >= most_tries else "postponed"

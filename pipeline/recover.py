@@ -6,19 +6,21 @@ goes first: a recovery that sees a mark lets go of the lease at once.
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from gmail.client import GmailMailbox
-from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited
+from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited, TokenRefused, TryAgain
 from gmail.units import units_of
 from models import leases
 from models.gaps import Stretch, listed, narrow, next_stretch
 from models.leases import Held, LeaseLost, NotTaken
-from models.ledger import owed
+from models.ledger import Owed, owed
 from pipeline.file import file_batch_of, rules_of
-from pipeline.sync import cooled_down, keeping, lapsed, refused
+from pipeline.rules import FirmRules
+from pipeline.sync import LONGEST_BACK_OFF, cooled_down, keeping, lapsed, refused
 from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import log
@@ -68,7 +70,7 @@ async def _under_lease(held: Held, tools: Tools) -> str:
         return "lapsed"
     except GmailTrouble as trouble:
         refused(trouble)
-        await leases.release_recovery(held, await tools.clock() + MINUTE)
+        await leases.release_recovery(held, await tools.clock() + (LONGEST_BACK_OFF if held.failures else MINUTE))
         return "failed"
     except BaseException:
         with contextlib.suppress(Exception):  # the lease ends by itself
@@ -91,12 +93,28 @@ async def _steps(held: Held, gmail: GmailMailbox, portion: float, tools: Tools) 
             return "portion spent"
         if now >= until:
             return "more"
-        if batch := await owed(held.id, now, min(tools.limits.batch, max(room, 1)), of_gaps=True):
-            await file_batch_of(batch, held, gmail, rules, tools, now)
-        elif stretch := await next_stretch(held):
+        batch = await owed(held.id, now, min(tools.limits.batch, max(room, 1)), of_gaps=True)
+        # What Google throttled by itself comes last of all, or it would hold up the rest of the gap.
+        stretch = None if batch and not batch[0].throttled else await next_stretch(held)
+        if stretch:
             await _list(stretch, held, gmail, tools)
+        elif batch:
+            await _file(batch, held, gmail, rules, tools, now)
         else:
             return DONE
+
+
+async def _file(batch: Sequence[Owed], held: Held, gmail: GmailMailbox, rules: FirmRules, tools: Tools, now: datetime) -> None:
+    """Where Gmail fails for these, and shows no other message to compare with, more is listed before the run ends: else one broken message
+    of an empty mailbox would stop its gap for ever."""
+    try:
+        await file_batch_of(batch, held, gmail, rules, tools, now)
+    except (RateLimited, TokenRefused):
+        raise
+    except TryAgain:
+        if stretch := await next_stretch(held):
+            await _list(stretch, held, gmail, tools)
+        raise
 
 
 async def _news_waits(held: Held, tools: Tools, now: datetime) -> bool:
@@ -115,8 +133,11 @@ async def _list(stretch: Stretch, held: Held, gmail: GmailMailbox, tools: Tools)
     if page.next_page_token and width > NARROWEST:
         await narrow(held, stretch, max(width / 4, NARROWEST), await tools.clock())
         return
-    ids = list(page.ids)
+    ids, seen = list(page.ids), set[str]()
     while page.next_page_token:
+        if page.next_page_token in seen:
+            raise TryAgain("pages_in_a_circle")
+        seen.add(page.next_page_token)
         page = await gmail.listed(query, page.next_page_token)
         ids += page.ids
     found = await listed(held, stretch, ids, await tools.clock())

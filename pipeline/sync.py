@@ -29,7 +29,7 @@ CLOCKS_DIFFER = 1.0  # seconds, the webhook's and the database's
 
 
 Rest = Literal["backlog", "news"]  # messages still owed, or told of news again and again
-STAYS_MARKED = ("held", "cooling", "lost", "failed", "rate limited")  # somebody else, or a later run, looks at the mark
+STAYS_MARKED = ("held", "cooling", "lost", "failed", "rate limited", "handed on")  # somebody else, or a later run, looks at the mark
 LONGEST_BACK_OFF = timedelta(minutes=5)  # of a mailbox whose runs fail: so long may its mail wait once the trouble is over
 NOTHING = Tally(0, 0, more=False)
 RANKS: dict[str, Rank] = {"push": "fresh", "pending": "fresh", "sweep": "sweep", "backlog": "bulk", "audit": "bulk"}
@@ -58,6 +58,11 @@ class Run:
     found: int = 0
     tally: Tally = NOTHING
     again_at: datetime | None = None
+    took_news: bool = False  # and lost the lease before it could look: another job must
+
+
+class TookNews(LeaseLost):
+    """The mark was taken away, and what it told of was not looked at."""
 
 
 async def sync_many(mailbox_ids: Sequence[int], trigger: Trigger, tools: Tools) -> list[tuple[int, Rest]]:
@@ -93,6 +98,8 @@ async def _rounds(mailbox_id: int, trigger: Trigger, tools: Tools) -> Rest | Non
                      ms=round((time.perf_counter() - started) * 1000, 1))  # fmt: skip
         if run.tally.filed and trigger.told_at and trigger.kind == "push":
             metrics.PUSH_TO_FILED.observe(max(0.0, time.time() - trigger.told_at))
+        if run.took_news:
+            return "news"
         if run.outcome in STAYS_MARKED:
             return None
         if run.outcome == "anew" and not anew:
@@ -115,15 +122,18 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
     if isinstance(held, NotTaken):
         await _not_now(mailbox_id, held, tools, now)
         return Run(held.because)
+    if trigger.queue == "fresh" and tools.hanging.hangs(held.firm_id):  # the pending chore queues it elsewhere
+        await leases.release(held, tools.limits.settle, again_at=now, listed=False)
+        return Run("handed on")
     try:
         async with keeping(held, tools):
             run = await _look_and_file(held, trigger, tools)
         again_at = await tools.clock() + tools.limits.mark if run.tally.more else run.again_at
         await leases.release(held, tools.limits.settle, again_at, listed=run.outcome != "stale", handed_on=run.tally.more)
         return run
-    except LeaseLost:
+    except LeaseLost as lost:
         await leases.release(held, tools.limits.settle)  # nothing to give back, unless a commit's answer was lost: then it is still ours
-        return Run("lost")
+        return Run("lost", took_news=isinstance(lost, TookNews))
     except StartedAnew:
         return Run("anew")
     except GmailTrouble as trouble:
@@ -135,7 +145,7 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
         raise
     finally:
         with contextlib.suppress(Exception):  # figures: the next run tells them
-            await tools.meter.tell(await tools.clock())
+            await tools.meter.tell(now)
 
 
 async def _not_now(mailbox_id: int, not_taken: NotTaken, tools: Tools, now: datetime) -> None:
@@ -150,6 +160,15 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
     """The recipe."""
     await _keep_distance(held, tools)
     told = await tools.marks.take(held.id)
+    try:
+        return await _look(held, trigger, told, tools)
+    except LeaseLost:
+        if told is None:
+            raise
+        raise TookNews from None
+
+
+async def _look(held: Held, trigger: Trigger, told: int | None, tools: Tools) -> Run:
     found_by: Finder = "push" if told is not None or trigger.kind == "push" else "sweep"
     if told is not None:
         await leases.pushed(held.id, told, await tools.clock())
@@ -157,7 +176,6 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
     gmail = tools.mailbox(held)
     if _is_stale(held, told, trigger, tools):
         return Run("stale", tally=await file_owed(held, gmail, tools))
-    asked_at = await tools.clock()
     try:
         new = await discover(held, gmail, found_by, tools)
     except RateLimited:
@@ -167,7 +185,7 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
             await file_owed(held, gmail, tools)
         raise
     # Gmail told of more than it shows yet: it is asked once more, soon.
-    again_at = asked_at + tools.limits.first_missing if told is not None and told > new.head else None
+    again_at = await tools.clock() + tools.limits.first_missing if told is not None and told > new.head else None
     return Run("ok", new.found, await file_owed(held, gmail, tools), again_at)
 
 
@@ -188,7 +206,7 @@ def _is_stale(held: Held, told: int | None, trigger: Trigger, tools: Tools) -> b
 async def _keep_distance(held: Held, tools: Tools) -> None:
     """Two listings of one mailbox keep their distance; the mark stays meanwhile, so that a storm of pushes becomes one listing."""
     if held.last_checked_at:
-        wait = (held.last_checked_at + tools.limits.listing_gap - await tools.clock()).total_seconds()
+        wait = (held.last_checked_at + tools.limits.listing_gap - held.taken_at).total_seconds()
         if wait > 0:
             await tools.sleep(min(wait, tools.limits.listing_gap.total_seconds()))
 
@@ -205,7 +223,8 @@ async def keeping(held: Held, tools: Tools) -> AsyncIterator[None]:
 
     renewing = asyncio.create_task(renew())
     try:
-        yield
+        with tools.hanging.watching(held.firm_id):
+            yield
     finally:
         renewing.cancel()
         await asyncio.wait([renewing])

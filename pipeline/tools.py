@@ -17,11 +17,14 @@ from models.leases import Held
 from models.project import Budget
 from models.tokens import MailboxTokens
 from pipeline import marks
+from pipeline.hanging import Hanging
 from pipeline.marks import Marks
 from pipeline.meter import Meter, charged
 from settings import Limits, Settings
 from telemetry import metrics
 
+MORE_CONNECTIONS = 256
+SLOW = 0.1  # of the time that a call to Google may take: a fresh run that lasts longer may be one that hangs
 Clock = Callable[[], Awaitable[datetime]]
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -40,6 +43,7 @@ class Tools:
     parallel: int
     meter: Meter
     settings: Settings  # what a deployment says of quota, pushes and audits
+    hanging: Hanging = field(default_factory=Hanging)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while something is read that may have killed a worker
     unforgiven: list[int] = field(default_factory=list)  # strikes that this process has yet to take back
 
@@ -75,7 +79,7 @@ class Opened:
 def open_tools(settings: Settings, clock: Clock = database_clock, sleep: Sleep = asyncio.sleep) -> Opened:
     """On the running loop."""
     google = settings.google
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256))
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_connections(settings)))
     marks_client = marks.connection(settings.redis.url)
     meter = Meter(Budget(settings.quota.project_minute, settings.quota.project_day))
 
@@ -86,8 +90,16 @@ def open_tools(settings: Settings, clock: Clock = database_clock, sleep: Sleep =
     refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observe)
     gmail = Gmail(session, google.gmail_api, observe, timeout=google.timeout)
     told = Marks(marks_client, settings.limits.mark)
-    tools = Tools(gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls, meter, settings)
+    hanging = Hanging(google.timeout * SLOW, max(1, settings.limits.fresh_threads // 4))
+    tools = Tools(
+        gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls, meter, settings, hanging
+    )
     return Opened(tools, session, marks_client)
+
+
+def _connections(settings: Settings) -> int:
+    """As many as may hang at once, and more: nobody waits for a connection because others wait for Google."""
+    return settings.limits.background_threads * settings.sweep.batch + MORE_CONNECTIONS
 
 
 def observed(method: str, status: int | str, seconds: float) -> None:

@@ -72,6 +72,11 @@ def failed(entry: Owed, because: str, patience: Patience) -> Verdict:
     return Postponed(entry, patience.now + retry_delay(entry.tries, patience.retry), because[:60], failed=True)
 
 
+def throttled(entry: Owed, patience: Patience, wait: timedelta) -> Verdict:
+    """Google wants to be left alone: asked for again behind all others."""
+    return Postponed(entry, patience.now + wait, "throttled", failed=False)
+
+
 def filed(entry: Owed, headers: Headers) -> Settled:
     return Settled(entry, "filed", "client", view(entry, headers))
 

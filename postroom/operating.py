@@ -114,15 +114,14 @@ def backfill(
     """File the mail that came before a user's mailbox was connected. Safe to repeat."""
     if not 0 < days <= LONGEST_BACKFILL:
         fail(f"{days} days cannot be fetched: choose from 1 to {LONGEST_BACKFILL}.")
-    mailbox_id, since = in_database(lambda: _backfill(email, timedelta(days=days)))
-    tell(
-        {"mailbox_id": mailbox_id, "since": since.isoformat()},
-        f"The mail of {email} since {_moment(since)} is fetched from now on, latest first, behind everybody's new mail.",
-        as_json,
-    )
+    mailbox_id, since, is_new = in_database(lambda: _backfill(email, timedelta(days=days)))
+    said = f"The mail of {email} since {_moment(since)} "
+    said += "is fetched from now on, latest first, behind everybody's new mail." if is_new else "counts already: there is nothing to fetch."
+    tell({"mailbox_id": mailbox_id, "since": since.isoformat(), "is_new": is_new}, said, as_json)
 
 
-async def _backfill(email: str, before: timedelta) -> tuple[int, datetime]:
+async def _backfill(email: str, before: timedelta) -> tuple[int, datetime, bool]:
+    """The mailbox, since when its mail counts, and whether that is news."""
     from models.database import database_clock
     from models.firms import User
     from models.gaps import backfill
@@ -139,7 +138,7 @@ async def _backfill(email: str, before: timedelta) -> tuple[int, datetime]:
     since = mailbox.connected_at - before
     if not await backfill(mailbox.id, mailbox.firm_id, since, await database_clock()):
         fail(f"The mailbox of {email} is {(await Mailbox.get(id=mailbox.id)).state}: they must connect Google again first.")
-    return mailbox.id, since
+    return mailbox.id, min(since, mailbox.started_at), since < mailbox.started_at
 
 
 def _moment(moment: datetime) -> str:

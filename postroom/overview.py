@@ -38,6 +38,7 @@ class Overview:
     waits: Waits
     interval: timedelta
     day_budget: int
+    surge_limit: int
     now: datetime
 
     @property
@@ -68,7 +69,9 @@ async def look(settings: Settings, now: datetime) -> Overview:
     """One look at everything; without Redis at the rest."""
     counted = await figures(settings.sweep.interval, now)
     queues, last = await _queues(settings.redis.url), await Sweep.last_closed()
-    return Overview(queues, counted, last, await waits(now), settings.sweep.interval, settings.quota.project_day, now)
+    return Overview(
+        queues, counted, last, await waits(now), settings.sweep.interval, settings.quota.project_day, settings.sweep.surge_limit, now
+    )
 
 
 async def _queues(url: str) -> dict[str, Waiting] | RedisAway:
@@ -115,7 +118,7 @@ def lines(seen: Overview) -> Iterator[Line]:
     counted, health = seen.figures, push_health(seen.figures, seen.sweep)
     yield from _queue_lines(seen)
     yield Line("mailboxes", ", ".join(f"{counted.mailboxes.get(state, 0)} {state}" for state in STATES), alarming=False)
-    yield Line("lapsed within the hour", f"{counted.lapsed}", alarming=False)
+    yield Line("lapsed within the hour", f"{counted.lapsed}", alarming=counted.lapsed >= seen.surge_limit)
     yield Line("messages", f"{counted.pending} pending, {counted.parked} parked", alarming=counted.parked > 0)
     yield Line("open gaps", f"{counted.gaps}", alarming=False)
     yield Line("late mailboxes", f"{counted.late}", alarming=counted.late > 0)

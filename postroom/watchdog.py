@@ -18,7 +18,7 @@ import asyncpg
 from dramatiq import Worker
 from dramatiq.asyncio import get_event_loop_thread
 
-from models.database import connection
+from models.database import Pool, connection
 from telemetry.logs import log
 
 
@@ -26,7 +26,8 @@ from telemetry.logs import log
 class Pace:
     """How often it looks, and how many looks in a row may be bad: a minute.
 
-    Looks are counted and not seconds, so that a process which was suspended has missed none. What living jobs use comes back to the pool
+    Looks are counted and not seconds, so that a process which was suspended has missed none; only code that holds the interpreter, and a
+    suspension, of three minutes are ended by the clock. What living jobs use comes back to the pool
     sooner (models/database.py): the server ends an idle transaction after 30 s; the driver gives up a dead connection after twice 20 s.
     """
 
@@ -49,7 +50,7 @@ class Look:
 
     ended: tuple[str, ...] = ()  # threads, by name
     loop_turned: bool = True
-    pool_gave: bool = True  # a connection; or an error, which is an answer too
+    pool_gave: bool = True  # a connection, to us or to anybody; or an error, which is an answer too
     database_answers: bool = False  # on a connection of its own; only asked while the pool gives none
 
 
@@ -85,14 +86,14 @@ class Watchdog:
         assert loop_thread is not None, "the worker has started"  # noqa: S101
         self._worker, self._loop_thread, self._loop = worker, loop_thread, loop_thread.loop
         self._database_url, self._bite, self._pace = database_url, bite, pace
-        self._turned = True
+        self._turned, self._given = True, 0
         self._pool: Future[None] | None = None
         self._database: Future[None] | None = None
         self._over, self._because = threading.Event(), ""
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        self._arm(self._pace.longest)
+        self._arm(3 * self._pace.longest)
         self._thread.start()
 
     def stop(self) -> str | None:
@@ -112,7 +113,7 @@ class Watchdog:
     def _watch(self) -> None:
         silence = Silence()
         while not self._over.wait(self._pace.look.total_seconds()):
-            self._arm(self._pace.longest)
+            self._arm(3 * self._pace.longest)
             look = self._look()
             silence = silence.after(look)
             if because := illness(look, silence, self._pace.patience):
@@ -129,13 +130,14 @@ class Watchdog:
         """Waits for nothing: what has not been answered by the next look counts as silence."""
         if ended := tuple(name for name, thread in self._threads() if not thread.is_alive()):
             return Look(ended)
-        pool_gave = self._pool is None or self._pool.done()
+        pool_gave = self._pool is None or self._pool.done() or Pool.given > self._given
+        self._given = Pool.given
         answers = self._database is not None and self._database.done() and not self._database.exception()
         look = Look((), self._turned, pool_gave, answers)
         self._turned = False
         with contextlib.suppress(RuntimeError):  # the loop ends just now: the next look sees that its thread has
             self._loop.call_soon_threadsafe(self._turn)
-            if pool_gave:
+            if self._pool is None or self._pool.done():
                 self._pool, self._database = self._ask(_pool_gives()), None
             elif self._database is None or self._database.done():
                 self._database = self._ask(_answers(self._database_url, self._pace.look.total_seconds()))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gmail.client import GmailMailbox
-from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited
+from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited, TryAgain
 from models.audits import ToAudit, compare, put_off, to_audit
 from models.leases import LeaseLost
 from pipeline.recover import between
@@ -53,7 +53,9 @@ async def audit(mailbox_id: int, trace: str, tools: Tools) -> Rest | None:
 async def _audit(mailbox: ToAudit, trigger: Trigger, tools: Tools) -> tuple[str, Rest | None]:
     """The outcome as a word, and what is left to do."""
     mailbox_id, epoch, began = mailbox.mailbox_id, mailbox.epoch, await tools.clock()
-    since = max(began - tools.settings.privacy.audit_window, mailbox.started_at + CLOCKS_DIFFER)
+    # Where a gap was closed of late, Gmail's index may have lacked what came right before it was opened.
+    lately = min(began, mailbox.recovered_at or began) - tools.settings.privacy.audit_window
+    since = max(lately, mailbox.started_at + CLOCKS_DIFFER)
     ids = await _everything(tools.connection(mailbox_id, epoch), since, began - SETTLED)
     listed_at = await tools.clock()
     rest = await sync(mailbox_id, trigger, tools)
@@ -75,10 +77,13 @@ async def _everything(gmail: GmailMailbox, since: datetime, until: datetime) -> 
     """The ids of what Gmail shows by date, spam and trash left out."""
     if since >= until:
         return []
-    query, ids, token = between(since, until), list[str](), None
+    query, ids, token, seen = between(since, until), list[str](), None, set()
     while True:
         page = await gmail.listed(query, token)
         ids += page.ids
         token = page.next_page_token
         if token is None:
             return ids
+        if token in seen:
+            raise TryAgain("pages_in_a_circle")
+        seen.add(token)

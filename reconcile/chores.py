@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from models.audits import claim_audits
 from models.gaps import claim_recoveries
-from models.pruning import prune
-from models.sweeps import Claimed, Sweep, claim_pending, claim_stragglers, give_back
+from models.sweeps import Claimed, claim_pending, claim_stragglers, give_back
 from models.watches import claim_watches
 from reconcile.queue import Queue
 from settings import Settings
@@ -19,6 +18,7 @@ MOST_AT_ONCE = 2000  # mailboxes claimed by one look: the next one comes in seco
 MOST_WAITING = {"sweep": 1000, "bulk": 200}  # jobs
 WATCHES_AT_ONCE, WATCHES_TO_A_JOB = 200, 20  # a hundred units each: this is a fifth of a project's minute
 AUDITS_AT_ONCE = 50
+EARLY = 0.95  # of an interval without a look, a mailbox is queued: it may wait for a worker, and is looked at within the interval
 HOUR = timedelta(hours=1)
 
 
@@ -26,17 +26,18 @@ async def pending(settings: Settings, queue: Queue, now: datetime) -> int:
     """Mailboxes where something is owed by now, or whose run never ended. Returns how many."""
     if await _is_full("sweep", queue):
         return 0
-    due = await claim_pending(settings.sweep.interval, MOST_AT_ONCE, now)
+    due = await claim_pending(settings.sweep.interval, MOST_AT_ONCE, now, failing=not await _is_full("bulk", queue))
     await _queue_syncs("sync_pending", due, settings.sweep.batch, queue, now)
     return len(due)
 
 
 async def stragglers(settings: Settings, queue: Queue, now: datetime) -> int:
-    """Mailboxes that nobody looked at for an interval are queued, in small jobs, a herd within half of one. Returns how many."""
+    """Mailboxes that nobody looked at for almost an interval are queued, in small jobs, a herd within a third of one: each is looked at in
+    every interval, and none waits for one and a half. Returns how many."""
     if await _is_full("sweep", queue):
         return 0
-    share = 2 * settings.sweep.tick / settings.sweep.interval
-    due = await claim_stragglers(settings.sweep.interval, share, MOST_AT_ONCE, now)
+    interval, tick = settings.sweep.interval, settings.sweep.tick
+    due = await claim_stragglers(interval * EARLY, 3 * tick / interval, MOST_AT_ONCE, now)
     await _queue_syncs("sync_stragglers", due, settings.sweep.batch, queue, now)
     return len(due)
 
@@ -52,8 +53,9 @@ async def gaps(settings: Settings, queue: Queue, now: datetime) -> int:
 
 
 async def watches(settings: Settings, queue: Queue, now: datetime) -> int:
-    """Mailboxes whose watch is to be renewed, those that expire first before the others."""
-    if await _is_full("sweep", queue):
+    """Mailboxes whose watch is to be renewed, those that expire first before the others. They find room where syncs find none: without
+    pushes there would be even more of those."""
+    if await _is_full("sweep", queue, room=50):
         return 0
     due = await claim_watches(settings.sweep.interval, WATCHES_AT_ONCE, now)
     for start in range(0, len(due), WATCHES_TO_A_JOB):
@@ -74,16 +76,8 @@ async def audits(settings: Settings, queue: Queue, now: datetime) -> int:
 CHORES = (pending, stragglers, gaps, watches, audits)  # in the order in which they matter
 
 
-async def turn(settings: Settings, now: datetime) -> bool:
-    """Closes the interval's `Sweep` row once it is over, and prunes. True in the one process that did."""
-    if not await Sweep.turn(settings.sweep.interval, now):
-        return False
-    await prune(settings.privacy.ledger, now)
-    return True
-
-
-async def _is_full(name: str, queue: Queue) -> bool:
-    return await queue.waiting(name) >= MOST_WAITING[name]
+async def _is_full(name: str, queue: Queue, room: int = 0) -> bool:
+    return await queue.waiting(name) >= MOST_WAITING[name] + room
 
 
 async def _queue_syncs(job: str, claimed: Sequence[Claimed], batch: int, queue: Queue, now: datetime) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from models.pruning import prune
 from models.sweeps import Sweep
 from reconcile import chores, gauges
 from reconcile.queue import BrokerQueue, Queue
@@ -50,11 +51,15 @@ async def _try(chore: Callable[..., Awaitable[int]], settings: Settings, queue: 
 
 
 async def _turn(settings: Settings, now: datetime) -> None:
-    if not await chores.turn(settings, now):
+    """Closes the interval's `Sweep` row once it is over, tells what it found, and prunes: in the one process that closed it."""
+    if not await Sweep.turn(settings.sweep.interval, now):
         return
-    closed = await Sweep.last_closed()
-    if closed is None:
-        return
+    if closed := await Sweep.last_closed():
+        _tell(closed)
+    await prune(settings.privacy.ledger, now)
+
+
+def _tell(closed: Sweep) -> None:
     log.info(
         "sweep closed",
         queued=closed.queued,

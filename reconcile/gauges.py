@@ -1,6 +1,7 @@
 """Figures that only a look at queues and tables can tell: told once for all, by the reconcile process."""
 
 import asyncio
+import math
 import time
 from datetime import datetime
 
@@ -16,27 +17,38 @@ STATES = ("connected", "paused", "lapsed", "disconnected")
 
 async def measure(settings: Settings, now: datetime) -> None:
     """Sets the gauges."""
-    await asyncio.to_thread(_queues)
     _tables(await figures(settings.sweep.interval, now), settings)
     closed = await Sweep.last_closed()
     if closed and closed.closed_at:
         metrics.LAST_SWEEP.set(closed.closed_at.timestamp())
         metrics.SWEEP_FOUND.set(closed.found)
         metrics.PUSH_DEAD.set(closed.push_is_dead)
+    await asyncio.to_thread(_queues)
 
 
 def _queues() -> None:
-    """Dramatiq keeps a queue as a list of ids, oldest first, beside a hash of messages (docs/dramatiq-tortoise.md#dramatiq)."""
+    """Where Redis does not answer, the queues are not known, and no number pretends to be."""
+    for queue in QUEUES:
+        metrics.QUEUE_DEPTH.labels(queue).set(math.nan)
+        metrics.OLDEST_JOB.labels(queue).set(math.nan)
+    for queue in QUEUES:
+        depth, oldest = waiting(queue)
+        metrics.QUEUE_DEPTH.labels(queue).set(depth)
+        metrics.OLDEST_JOB.labels(queue).set(oldest)
+
+
+def waiting(queue: str) -> tuple[int, float]:
+    """How many jobs wait, and for how many seconds the oldest has.
+
+    Dramatiq keeps a queue as a list of ids, oldest first, beside a hash of messages (docs/dramatiq-tortoise.md#dramatiq).
+    """
     from pipeline.jobs import BROKER
 
-    for queue in QUEUES:
-        key = f"{BROKER.namespace}:{queue}"
-        metrics.QUEUE_DEPTH.labels(queue).set(BROKER.client.llen(key))
-        oldest = BROKER.client.lindex(key, 0)
-        held = BROKER.client.hget(f"{key}.msgs", oldest) if oldest else None
-        metrics.OLDEST_JOB.labels(queue).set(
-            max(0.0, time.time() - Message.decode(held).message_timestamp / 1000) if isinstance(held, bytes) else 0.0
-        )
+    key = f"{BROKER.namespace}:{queue}"
+    oldest = BROKER.client.lindex(key, 0)
+    held = BROKER.client.hget(f"{key}.msgs", oldest) if oldest else None
+    age = max(0.0, time.time() - Message.decode(held).message_timestamp / 1000) if isinstance(held, bytes) else 0.0
+    return int(BROKER.client.llen(key)), age
 
 
 def _tables(counted: Figures, settings: Settings) -> None:

@@ -8,6 +8,7 @@ import structlog
 
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, OperatorFault, RateLimited
 from models.leases import LeaseLost
+from models.project import hold_watches
 from models.watches import renew_after, to_watch, watch_failed, watch_set
 from pipeline.sync import cooled_down, lapsed, refused
 from pipeline.tools import Tools
@@ -16,7 +17,7 @@ from telemetry import metrics
 from telemetry.logs import fault
 
 FIRST_RETRY = timedelta(minutes=1)
-OPERATOR_RETRY = timedelta(minutes=10)  # what the operator must mend concerns every mailbox
+OPERATOR_RETRY = timedelta(minutes=10)  # what the operator must mend concerns every mailbox: one asks for all
 
 
 async def renew(mailbox_ids: Sequence[int], trace: str, tools: Tools) -> None:
@@ -52,7 +53,9 @@ async def _renew(mailbox_id: int, after: timedelta, tools: Tools) -> str:
         return "rate limited"
     except OperatorFault as wrong:
         refused(wrong)
-        await watch_failed(mailbox_id, epoch, wrong.what, next_try(await tools.clock(), connection.failures, OPERATOR_RETRY, luck))
+        now = await tools.clock()
+        await hold_watches(now + OPERATOR_RETRY)
+        await watch_failed(mailbox_id, epoch, wrong.what, next_try(now, connection.failures, OPERATOR_RETRY, luck))
         return "operator fault"
     except GmailTrouble as trouble:
         refused(trouble)

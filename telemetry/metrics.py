@@ -20,6 +20,7 @@ THROTTLED = Counter("postroom_throttled_total", "Times that Google asked to wait
 WATCHES = Counter("postroom_watches_total", "Watches asked for, by what came of it", ["outcome"])
 AUDITS = Counter("postroom_audits_total", "Audits by what came of them", ["outcome"])
 AUDIT_FOUND = Counter("postroom_audit_found_messages_total", "Messages that only an audit found: losses that were healed")
+WITHDRAWN = Counter("postroom_withdrawn_messages_total", "Messages whose text was erased, as they were put away right after they came")
 JOBS = Counter("postroom_jobs_total", "Jobs that ended", ["actor", "outcome"])
 JOB_SECONDS = Histogram("postroom_job_seconds", "How long a job took", ["actor"])
 

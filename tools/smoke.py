@@ -54,8 +54,8 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def all_roles(folder: Path) -> Iterator[dict[str, str]]:
-    """`postroom run` without the sample, up and ready; afterwards stopped, all of it."""
+def all_roles(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
+    """`postroom run` without the sample, up and ready; afterwards stopped, all of it. `settings` as in the environment."""
     web, metrics = free_port(), 0
     environment = os.environ | {
         "APP__MODE": "demo",
@@ -65,6 +65,7 @@ def all_roles(folder: Path) -> Iterator[dict[str, str]]:
         "PORTAL__BIND": f"127.0.0.1:{web}",
         "METRICS__BIND": f"127.0.0.1:{metrics}",
         "PYTHONUNBUFFERED": "1",
+        **settings,
     }
     said = folder / "run.log"
     with said.open("wb") as output:

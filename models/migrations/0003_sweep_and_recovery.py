@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ("fresh_after", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("sweep_after", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ("bulk_after", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ("watch_after", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
             options={
                 "table": "project_state",
@@ -131,10 +132,12 @@ class Migration(migrations.Migration):
         ),
         ops.RunSQL(
             [
+                "UPDATE mailbox SET recover_at = now() WHERE id IN (SELECT mailbox_id FROM gap WHERE closed_at IS NULL)",
                 "DROP INDEX ledger_entry_owed",
                 "CREATE INDEX ledger_entry_owed ON ledger_entry (mailbox_id, (found_by = 'gap'), owed_at, id) WHERE owed_at IS NOT NULL",
                 "CREATE INDEX ledger_entry_found_by_audit ON ledger_entry (found_at) WHERE found_by = 'audit'",
                 "CREATE INDEX ledger_entry_prunable ON ledger_entry (settled_at) WHERE owed_at IS NULL AND outcome IN ('skipped', 'gone', 'withdrawn')",
+                "CREATE INDEX mailbox_claimed ON mailbox (claimed_at) WHERE state = 'connected'",
                 "CREATE INDEX mailbox_recover ON mailbox (recover_at) WHERE recover_at IS NOT NULL",
                 "CREATE INDEX mailbox_audit ON mailbox (audit_at) WHERE state = 'connected'",
                 "CREATE INDEX mailbox_watch_due ON mailbox (watch_due_at) WHERE state = 'connected'",
@@ -144,6 +147,7 @@ class Migration(migrations.Migration):
                 "CREATE INDEX ledger_entry_owed ON ledger_entry (mailbox_id, owed_at, id) WHERE owed_at IS NOT NULL",
                 "DROP INDEX ledger_entry_found_by_audit",
                 "DROP INDEX ledger_entry_prunable",
+                "DROP INDEX mailbox_claimed",
                 "DROP INDEX mailbox_recover",
                 "DROP INDEX mailbox_audit",
                 "DROP INDEX mailbox_watch_due",

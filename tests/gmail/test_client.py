@@ -167,7 +167,7 @@ async def test_a_search_reaches_google_as_it_was_written(google: Google, mailbox
 
 
 async def test_a_search_too_long_for_a_url_is_posted(google: Google, mailbox: GmailMailbox) -> None:
-    google.answers({})
+    google.answers({"resultSizeEstimate": 0})
     await mailbox.listed("from:" + "x" * 3000)
     (asked,) = google.asked
     assert (asked.method, asked.headers["x-http-method-override"], asked.query) == ("POST", "GET", [])

@@ -170,15 +170,23 @@ async def test_leases_and_chores_keep_the_order(now: datetime, moment: timedelta
     assert await taken(free, until + moment) == ranks
 
 
-@pytest.mark.parametrize(
-    ("rank", "owed", "after"), [("fresh", "next_attempt_at", 0), ("sweep", "next_attempt_at", 1), ("bulk", "recover_at", 2)]
-)
+@pytest.mark.parametrize(("rank", "owed", "after"), [("fresh", "next_attempt_at", 0), ("bulk", "recover_at", 2)])
 async def test_who_may_not_begin_is_owed_a_look_as_soon_as_it_may(now: datetime, rank: Rank, owed: str, after: int) -> None:
     """Scenario 105."""
     ((mailbox_id,),) = await a_fleet(now, 1)
     await cool_down(now + HOUR)
     assert await leases.take(mailbox_id, "owner", MINUTE, now, rank=rank) == NotTaken("cooling")
     assert getattr(await Mailbox.get(id=mailbox_id), owed) == (await ends())[after]
+
+
+async def test_a_sweep_that_may_not_begin_gives_its_claim_back_and_does_not_return_as_fresh_work(now: datetime) -> None:
+    """Scenario 105."""
+    ((mailbox_id,),) = await a_fleet(now, 1)
+    assert len(await claim_stragglers(MINUTE, 1.0, 10, now)) == 1
+    await cool_down(now + SECOND)
+    assert await leases.take(mailbox_id, "owner", MINUTE, now, rank="sweep") == NotTaken("cooling")
+    assert (await Mailbox.get(id=mailbox_id)).next_attempt_at is None
+    assert len(await claim_stragglers(MINUTE, 1.0, 10, now + SECOND + SWEEP_FOLLOWS)) == 1
 
 
 async def test_there_is_one_row_whoever_writes_first(database: None) -> None:

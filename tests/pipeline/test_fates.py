@@ -209,7 +209,7 @@ async def test_a_throttled_message_stays_owed_and_costs_no_try(stage, eva, clien
     sent = await stage.mail(eva, a_mail(subject="Throttled"))
     await stage.sandbox.aio.fault("status", method="messages.get", code=429, reason="rateLimitExceeded", retry_after=60, count=1)
     await stage.push(eva)
-    assert await stage.fate(eva, sent) == (None, None, True)
+    assert await stage.fate(eva, sent) == (None, "throttled", True)
     assert (await LedgerEntry.get(gmail_id=sent)).tries == 0
     assert await stage.pending() == []
     await stage.push(eva)

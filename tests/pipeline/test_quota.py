@@ -85,6 +85,7 @@ async def asking(stage: Stage, mailbox: Mailbox) -> set[str]:
     who = set()
     for name, job in jobs_of(stage, mailbox).items():
         before = await asked(stage)
+        await ProjectState.all().update(watch_after=None)  # this Google knows another topic, for which all watches would wait
         await job()
         if await asked(stage) > before:
             who.add(name)

@@ -122,7 +122,7 @@ async def test_a_message_that_is_throttled_again_and_again_stays_owed_until_it_i
     for _ in range(stage.tools.limits.tries + 2):
         await throttle(stage, eva, "messages.get", code=429, reason="rateLimitExceeded", retry_after=MINUTE)
         await stage.push(eva)
-        assert await stage.fate(eva, sent) == (None, None, True)
+        assert await stage.fate(eva, sent) == (None, "throttled", True)
         await until_it_may_be_asked_again(stage, eva)
         assert await stage.pending() == [eva.id]
     assert (await LedgerEntry.get(gmail_id=sent)).tries == 0

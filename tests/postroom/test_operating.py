@@ -274,15 +274,15 @@ def test_nonsense_is_refused_before_the_database_is_asked(command: str, sentence
 async def test_backfill_owes_the_mail_from_before_the_connection(here: Deployment) -> None:
     """The same days again mean the same days again."""
     first = await here.postroom("backfill", "Sam@sample.test", "--days", 30, "--json")
-    assert (first.code, first.json) == (0, {"mailbox_id": 1, "since": "2026-10-21T12:00:00+00:00"})
+    assert (first.code, first.json) == (0, {"mailbox_id": 1, "since": "2026-10-21T12:00:00+00:00", "is_new": True})
     again = await here.postroom("backfill", "sam@sample.test", "--days", 30)
-    assert again.out == (
-        "The mail of sam@sample.test since 2026-10-21 12:00 UTC is fetched from now on, latest first, behind everybody's new mail.\n"
-    )
+    assert again.out == "The mail of sam@sample.test since 2026-10-21 12:00 UTC counts already: there is nothing to fetch.\n"
+    more = await here.postroom("backfill", "sam@sample.test", "--days", 31)
+    assert more.out.endswith("is fetched from now on, latest first, behind everybody's new mail.\n")
     assert (
-        await here.ask("SELECT min(since) || ' ' || count(DISTINCT since) FROM gap WHERE reason = 'backfill'") == "2026-10-21 12:00:00+00 1"
+        await here.ask("SELECT min(since) || ' ' || count(DISTINCT since) FROM gap WHERE reason = 'backfill'") == "2026-10-20 12:00:00+00 2"
     )
-    assert await here.ask("SELECT started_at FROM mailbox") == datetime(2026, 10, 21, 12, tzinfo=UTC)
+    assert await here.ask("SELECT started_at FROM mailbox") == datetime(2026, 10, 20, 12, tzinfo=UTC)
     assert await here.ask("SELECT recover_at <= now() FROM mailbox")
 
 
