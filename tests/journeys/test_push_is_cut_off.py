@@ -1,6 +1,5 @@
 """Google's pushes stop while everything looks green: the sweep files all mail, and says that it had to."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -74,9 +73,14 @@ async def test_mail_that_no_push_tells_of_is_filed_by_one_sweep_and_push_is_call
 
     await eventually(heard, "the pushes of connecting are over")
     await house.google.aio.fault("push_lost")
+    ((cut_at,),) = await house.ask("SELECT now()")
     for person, _ in people:
         await house.quiet(person)
-    await asyncio.sleep(3 * SETTLE)
+
+    async def a_silent_interval_is_over() -> bool:
+        return bool(await house.ask("SELECT FROM sweep WHERE pushed = 0 AND closed_at IS NOT NULL AND opened_at >= $1", cut_at))
+
+    await eventually(a_silent_interval_is_over, "an interval without a push is over", 3 * INTERVAL + BUSY)
 
     began, subjects = time.monotonic(), {sender: set[str]() for sender in clients}
     for number in range(CLIENTS + NOBODIES):
@@ -96,8 +100,12 @@ async def test_mail_that_no_push_tells_of_is_filed_by_one_sweep_and_push_is_call
         assert sorted(await reader.subjects_of(name)) == sorted(subjects[sender])  # none twice
 
     # red
+    async def all_told() -> dict[str, int] | None:
+        rows = await house.ask("SELECT sum(found)::int AS found, sum(filed)::int AS filed, max(silent) AS silent FROM sweep")
+        return dict(rows[0]) if rows[0]["found"] == len(people) * (CLIENTS + NOBODIES) else None
+
+    swept = await eventually(all_told, "the sweeps tell of every mail that they found", 2 * INTERVAL + BUSY)
     dead = await pushes_do(house, "dead")
-    swept = await eventually(lambda: told_by_sweeps(house), "the sweeps that found it are closed", 2 * INTERVAL + BUSY)
     background = house.background
     counted = {
         how: await told_by(house, background, "postroom_messages_total", finder="sweep", outcome=how) for how in ("filed", "skipped")
