@@ -105,11 +105,20 @@ class Machine:
             *("--client-id", google.client_id),
             *("--client-secret", google.client_secret),
             *("--project", push.project),
+            *self._letters(),
         ]
         for name, path in SANDBOX.items():
             self.environment[f"GOOGLE__{name.upper()}"] = self.sandbox + path
         self.environment["PUSH__CERTS_URL"] = self.sandbox + SANDBOX["oidc_certs_url"]
         self._add("sandbox", partial(self._python, "-m", "sandbox", *arguments), http_ready(f"{self.sandbox}/sandbox/state"), layer=SERVERS)
+
+    def _letters(self) -> list[str]:
+        """Where no mail server is set, the sandbox takes the letters."""
+        if self.settings.mail.smtp_host:
+            return []
+        port = free_port()
+        self.environment |= {"MAIL__SMTP_HOST": "127.0.0.1", "MAIL__SMTP_PORT": str(port), "MAIL__SMTP_TLS": "none"}
+        return ["--smtp-bind", f"127.0.0.1:{port}"]
 
     def _add_roles(self) -> None:
         together = self.settings.webhook.bind == self.settings.portal.bind

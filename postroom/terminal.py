@@ -36,6 +36,7 @@ class Greeting:
                 console.print("[dim]That was the sample's mail. Send more from the simulated Google's page.[/]")
             else:
                 console.print(f"[bold]Postroom is up:[/] open {base}. A sign-in link: postroom user sign-in-link ADDRESS")
+                self._say_where_letters_land()
             await following
         finally:
             following.cancel()
@@ -45,7 +46,12 @@ class Greeting:
         for name, role, link in people:
             console.print(f"  {name} ({role}): [link={link}]{link}[/link]")
         console.print(f"The simulated Google, where you can send mails yourself: {self._sandbox}")
+        self._say_where_letters_land()
         console.print(f"Logs: {self._home / 'logs'}. Ctrl-C stops everything; the next `make run` goes on from here.\n")
+
+    def _say_where_letters_land(self) -> None:
+        if self._sandbox and not self._settings.mail.smtp_host:
+            console.print(f"Letters that Postroom sends land there: {self._sandbox}/sandbox/console#letters")
 
     def _say_delivered(self, mailbox: str, subject: str) -> None:
         """The sandbox's own sample mail, so its words may be shown."""

@@ -15,10 +15,10 @@ from sandbox.clock import iso
 from sandbox.faults import KINDS
 from sandbox.pages import page
 from sandbox.push import Pusher
+from sandbox.reading import PLACE, some_letters
 from sandbox.refusals import Misused
 from sandbox.world import World
 
-PLACE = "/sandbox/console"
 LATEST = 20
 
 
@@ -37,6 +37,8 @@ async def show(request: Request) -> Response:
     world = world_of(request)
     told = {
         "accounts": [_summary(world, mailbox.account.sub) for mailbox in world.mailboxes.values()],
+        "letters": some_letters(world, LATEST),
+        "smtp": request.app.state.catcher.address,
         "pushes": list(world.pushes.values())[: -LATEST - 1 : -1],
         "calls": list(world.calls.latest)[: -LATEST - 1 : -1],
         "faults": world.faults.all(),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox import letters
 from sandbox.answers import json_answer, settled, world_of
 from sandbox.mailbox import Mailbox
 from sandbox.push import Pusher
@@ -18,11 +19,12 @@ from sandbox.tokens import granted, scopes_of
 from sandbox.world import World
 
 Done = dict[str, Any]
+Told = Done | list[Done]
 NEW_MAIL = "INBOX,UNREAD"
 
 
 def routes() -> list[Route]:
-    def route(path: str, does: Callable[[Request, World], Awaitable[Done]], *verbs: str) -> Route:
+    def route(path: str, does: Callable[[Request, World], Awaitable[Told]], *verbs: str) -> Route:
         async def endpoint(request: Request) -> Response:
             return json_answer(request, await does(request, world_of(request)))
 
@@ -44,6 +46,9 @@ def routes() -> list[Route]:
         route("consent", prepare_consent),
         route("grants", grant_many),
         route("clock", advance),
+        route("letters", tell_letters, "GET"),
+        route("letters", forget_letters, "DELETE"),
+        Route("/sandbox/letters/{number}", settled(tell_letter)),
         route("push", push),
         route("subscription", subscribe),
         route("keys", rotate_keys),
@@ -54,15 +59,19 @@ def routes() -> list[Route]:
 
 
 async def add_account(request: Request, world: World) -> Done:
-    told = await _told(request, {"address": str, "name": str, "aliases": list}, {"address"})
+    """`hosted` false: its domain is no Workspace's. `verified` false: nobody has shown yet that the address is theirs."""
+    told = await _told(request, {"address": str, "name": str, "aliases": list, "hosted": bool, "verified": bool}, {"address"})
     if "@" not in told["address"]:
         raise Misused(400, f"{told['address']} is no address")
-    account = world.add_account(told["address"].strip(), told.get("name", ""), told.get("aliases", [])).account
+    address = told.pop("address").strip()
+    account = world.add_account(address, **{"name": "", "aliases": [], **told}).account
     return {
         "address": account.address,
         "name": account.name,
         "sub": account.sub,
         "aliases": account.aliases,
+        "hosted": account.hosted,
+        "verified": account.verified,
         "historyId": str(account.head),
     }
 
@@ -182,10 +191,10 @@ async def revoke(request: Request, world: World) -> Done:
 
 
 async def prepare_consent(request: Request, world: World) -> Done:
-    told = await _told(request, {"mailbox": str, "scopes": list, "deny": bool}, {"mailbox"})
+    told = await _told(request, {"mailbox": str, "scopes": list, "deny": bool, "no_refresh_token": bool}, {"mailbox"})
     mailbox = world.account(told["mailbox"])
     scopes = scopes_of(" ".join(told["scopes"])) if "scopes" in told else None
-    consent = Consent(mailbox.account.sub, scopes, told.get("deny", False))
+    consent = Consent(mailbox.account.sub, scopes, told.get("deny", False), told.get("no_refresh_token", False))
     world.consents[consent.sub] = consent
     world.store.put("consent", consent.sub, consent)
     return {"mailbox": mailbox.account.address, "scopes": scopes}
@@ -206,6 +215,25 @@ async def advance(request: Request, world: World) -> Done:
     told = await _told(request, {"advance_s": (int, float)}, {"advance_s"})
     world.advance(told["advance_s"])
     return {"now": world.now(), "ahead_s": world.clock.ahead / 1000}
+
+
+async def tell_letters(request: Request, world: World) -> list[Done]:
+    """Query: to? (that recipient's only). Newest last."""
+    to = request.query_params.get("to", "").lower()
+    return [letters.told(letter) for letter in world.letters.values() if to in ("", letter.to.lower())]
+
+
+async def tell_letter(request: Request) -> Response:
+    """As it came: its bytes."""
+    return Response(letters.known(world_of(request), request.path_params["number"]).raw, media_type="message/rfc822")
+
+
+async def forget_letters(_request: Request, world: World) -> Done:
+    """What lies in a mailbox stays there."""
+    forgotten = list(world.letters)
+    for key in forgotten:
+        world.forget("letter", world.letters, key)
+    return {"forgotten": len(forgotten)}
 
 
 async def push(request: Request, world: World) -> Done:

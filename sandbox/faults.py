@@ -20,6 +20,9 @@ KINDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "message_404_first": {"id": str, "s": (int, float)},
     "refresh_fails": {"error": str, "code": int},
     "certs_down": {},
+    "smtp_refuses": {"code": int, "message": str},
+    "smtp_down": {},
+    "smtp_unanswered": {},
 }
 NEEDED = {
     "push_delayed": {"s"},
@@ -29,6 +32,7 @@ NEEDED = {
     "timeout": {"method", "s"},
     "message_broken": {"id"},
     "refresh_fails": {"error"},
+    "smtp_refuses": {"code"},
 }
 
 

@@ -129,11 +129,16 @@ def _answered(world: World, query: Mapping[str, str], prepared: Consent) -> Resp
     scopes = wanted if prepared.scopes is None else [scope for scope in wanted if scope in IDENTITY or scope in prepared.scopes]
     grant = world.grants.get(prepared.sub)
     asked = "consent" in _prompts(query) or grant is None or not set(wanted) <= set(grant.scopes)
-    return _allowed(world, query, world.mailboxes[prepared.sub], scopes, consented=asked)
+    withheld = prepared.no_refresh_token
+    return _allowed(world, query, world.mailboxes[prepared.sub], scopes, consented=asked, withheld=withheld)
 
 
-def _allowed(world: World, query: Mapping[str, str], mailbox: Mailbox, scopes: list[str], consented: bool) -> Response:
-    code = tokens.new_code(world, mailbox, scopes, query, consented)
+def _allowed(
+    world: World, query: Mapping[str, str], mailbox: Mailbox, scopes: list[str], *, consented: bool, withheld: bool = False
+) -> Response:
+    """`withheld`: there will be no refresh token, whatever was asked for."""
+    offline = query.get("access_type") == "offline" and not withheld
+    code = tokens.new_code(world, mailbox, scopes, query, consented=consented, offline=offline)
     return _back(query, code=code.code, scope=" ".join(code.scopes), authuser="0", prompt="consent" if consented else "none")
 
 

@@ -32,7 +32,12 @@ class Shaped:
 
     def searched(self, name: str) -> str:
         """Every header of that name, its encoded words decoded."""
-        return ", ".join(_words(value) for given, value in self.root.headers if given.lower() == name)
+        return ", ".join(readable(value) for given, value in self.root.headers if given.lower() == name)
+
+    def text(self, mime_type: str) -> str:
+        """The first text of that type that is no file, decoded, its lines ended by \\n; "" if there is none."""
+        found = next((part for part in _texts(self.root) if part.mime_type == mime_type), None)
+        return _decoded(found.data or b"", found.charset).replace("\r\n", "\n") if found else ""
 
 
 def shape(raw: bytes) -> Shaped:
@@ -73,7 +78,8 @@ def encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
 
 
-def _words(value: str) -> str:
+def readable(value: str) -> str:
+    """A header's value, its encoded words decoded."""
     if "=?" not in value:
         return value
     try:
@@ -83,7 +89,7 @@ def _words(value: str) -> str:
 
 
 def _snippet(root: Part) -> str:
-    texts = [part for part in root.every() if part.data and part.mime_type.startswith("text/") and not part.filename and not part.attached]
+    texts = _texts(root)
     plain = next((part for part in texts if part.mime_type == "text/plain"), None)
     chosen = plain or next(iter(texts), None)
     if chosen is None or chosen.data is None:
@@ -93,6 +99,10 @@ def _snippet(root: Part) -> str:
         text = html.unescape(UNSEEN.sub(" ", text))
     escaped = html.escape(" ".join(text.replace("\0", " ").split())[:SNIPPET].strip())
     return escaped.replace("&#x27;", "&#39;")
+
+
+def _texts(root: Part) -> list[Part]:
+    return [part for part in root.every() if part.data and part.mime_type.startswith("text/") and not part.filename and not part.attached]
 
 
 def _decoded(data: bytes, charset: str) -> str:

@@ -26,7 +26,10 @@ class Watch(msgspec.Struct):
 
 
 class Account(msgspec.Struct):
-    """A Google account with its mailbox. Starts in history below `floor` are expired; `draws` counts its random choices."""
+    """A Google account with its mailbox. Starts in history below `floor` are expired; `draws` counts its random choices.
+
+    `hosted`: its domain is a Workspace's, which an id_token says (gmail.com never is). `verified`: Google knows that the address is theirs.
+    """
 
     sub: str
     address: str
@@ -41,6 +44,8 @@ class Account(msgspec.Struct):
     records: int = 0
     notified_at: int = 0
     pushes_dropped: int = 0
+    hosted: bool = True
+    verified: bool = True
 
 
 class Message(msgspec.Struct):
@@ -117,11 +122,26 @@ class Code(msgspec.Struct):
 
 
 class Consent(msgspec.Struct):
-    """How the next visit to the consent page for this account will be answered, without a person. `scopes` None: all."""
+    """How the next visit to the consent page for this account will be answered, without a person. `scopes` None: all.
+
+    `no_refresh_token`: the tokens that follow are without one, as when Google thinks that it gave one already.
+    """
 
     sub: str
     scopes: list[str] | None = None
     deny: bool = False
+    no_refresh_token: bool = False
+
+
+class Letter(msgspec.Struct):
+    """What came by SMTP for one recipient: `to` and `sender` as the envelope had them. `elsewhere`: nobody here has that address."""
+
+    number: int
+    to: str
+    sender: str
+    raw: bytes
+    at: int
+    elsewhere: bool
 
 
 class Fault(msgspec.Struct):
@@ -166,3 +186,4 @@ class Root(msgspec.Struct):
     pushes: int = 0
     arrivals: int = 0
     accounts: int = 0
+    letters: int = 0

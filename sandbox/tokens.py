@@ -43,8 +43,8 @@ def _grant(world: World, sub: str, scopes: list[str]) -> Grant:
     return grant
 
 
-def new_code(world: World, mailbox: Mailbox, scopes: list[str], query: Mapping[str, str], consented: bool) -> Code:
-    """The owner allowed `scopes`: they are granted, and a code stands for it."""
+def new_code(world: World, mailbox: Mailbox, scopes: list[str], query: Mapping[str, str], *, consented: bool, offline: bool) -> Code:
+    """The owner allowed `scopes`: they are granted, and a code stands for it. `offline`: a refresh token may come with it."""
     sub = mailbox.account.sub
     grant = _grant(world, sub, scopes)
     code = Code(
@@ -55,7 +55,7 @@ def new_code(world: World, mailbox: Mailbox, scopes: list[str], query: Mapping[s
         challenge=query.get("code_challenge", ""),
         challenge_method=query.get("code_challenge_method", "plain"),
         nonce=query.get("nonce", ""),
-        offline=query.get("access_type") == "offline",
+        offline=offline,
         consented=consented,
         expires_at=world.now() + CODE_LIFE,
     )
@@ -175,10 +175,10 @@ def identity(world: World, mailbox: Mailbox, scopes: list[str], nonce: str, acce
     claims: dict[str, Any] = {"iss": ISSUER, "azp": client, "aud": client, "sub": account.sub}
     claims["at_hash"] = base64.urlsafe_b64encode(half).decode().rstrip("=")
     domain = account.address.partition("@")[2].lower()
-    if domain not in ("gmail.com", "googlemail.com"):
+    if account.hosted and domain not in ("gmail.com", "googlemail.com"):
         claims["hd"] = domain
     if LONG["email"] in scopes:
-        claims |= {"email": account.address, "email_verified": True}
+        claims |= {"email": account.address, "email_verified": account.verified}
     if LONG["profile"] in scopes:
         claims["name"] = account.name
     if nonce:

@@ -21,6 +21,7 @@ from sandbox.state import (
     Consent,
     Fault,
     Grant,
+    Letter,
     Message,
     Push,
     RefreshToken,
@@ -67,6 +68,7 @@ class World:
         self.codes = dict(store.every("code", Code))
         self.consents = dict(store.every("consent", Consent))
         self.pushes = dict(store.every("push", Push))
+        self.letters = dict(store.every("letter", Letter))
         given = Subscription(self.settings.push_endpoint, self.settings.push_audience)
         kept = next((known for _, known in store.every("subscription", Subscription)), given)
         self.subscription = given if given.endpoint else kept
@@ -96,8 +98,14 @@ class World:
             raise Misused(404, f"no account has the address {address}")
         return mailbox
 
-    def add_account(self, address: str, name: str, aliases: list[str]) -> Mailbox:
-        """A second call with the same address changes its name and aliases."""
+    def receiver(self, address: str) -> Mailbox | None:
+        """Whose mailbox a mail to that address lands in: its owner's, or that of whoever has it as an alias."""
+        wanted = address.lower()
+        having = (m for m in self.mailboxes.values() if wanted in (alias.lower() for alias in m.account.aliases))
+        return self.by_address.get(wanted) or next(having, None)
+
+    def add_account(self, address: str, name: str, aliases: list[str], *, hosted: bool = True, verified: bool = True) -> Mailbox:
+        """A second call with the same address changes all but the mailbox."""
         known = self.by_address.get(address.lower())
         if known is None:
             self.root.accounts += 1
@@ -107,7 +115,7 @@ class World:
             known = self._open(Account(sub, address, name, head, head))
             self.store.put("root", "", self.root)
         account = known.account
-        account.name, account.aliases = name or account.name, aliases
+        account.name, account.aliases, account.hosted, account.verified = name or account.name, aliases, hosted, verified
         self.store.put("account", account.sub, account)
         return known
 
@@ -121,9 +129,11 @@ class World:
         self.store.put("account", mailbox.account.sub, mailbox.account)
 
     def remove_account(self, mailbox: Mailbox) -> None:
-        """The account is deleted, with its mail and all that it granted."""
+        """The account is deleted, with its mail and all that it granted or was about to."""
         sub = mailbox.account.sub
         self.end_grant(sub)
+        if sub in self.consents:
+            self.forget("consent", self.consents, sub)
         for change in mailbox.changes:
             self.store.put("change", f"{sub}/{change.turn:012d}", None)
         for id in mailbox.messages:

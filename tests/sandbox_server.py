@@ -1,6 +1,7 @@
 """The sandbox as a process of its own, for tests: started on a free port, killed, restarted, driven through its control API."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -29,26 +30,31 @@ class SandboxRefused(Exception):
 class SandboxServer:
     """`SandboxServer(folder, push_endpoint, client_id=…, seed=…)`: options as of `python -m sandbox`, with underscores.
 
-    Runs from the moment it is made. `kill` is SIGKILL; `restart` comes back on the same port with what it remembered.
+    Runs from the moment it is made. `kill` is SIGKILL; `restart` comes back on the same ports with what it remembered.
     Every method of the control API exists twice: as it is, and awaited on `.aio`.
+    `smtp=True`: it takes letters at 127.0.0.1 and `smtp_port`.
     """
 
-    def __init__(self, data_dir: Path, push_endpoint: str = "", **options: Any) -> None:
+    def __init__(self, data_dir: Path, push_endpoint: str = "", *, smtp: bool = False, **options: Any) -> None:
         self._options = {"data": data_dir, "push_endpoint": push_endpoint, **options}
         self._process: subprocess.Popen[str] | None = None
+        self._smtp, self.smtp_port = smtp, 0
         self.url = ""
         self.aio = AsyncControl(self)
         self.start("127.0.0.1:0")
 
     def start(self, bind: str) -> None:
         argv = [sys.executable, "-m", "sandbox", "--bind", bind]
+        if self._smtp:
+            argv += ["--smtp-bind", f"127.0.0.1:{self.smtp_port}"]
         for name, value in self._options.items():
             argv += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
         self._process = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("sandbox ready on "), f"the sandbox did not start: {line!r}"
-        self.url = line.split()[-1]
+        ready = re.fullmatch(r"sandbox ready on (\S+?)(?:, smtp on 127\.0\.0\.1:(\d+))?\n", line)
+        assert ready, f"the sandbox did not start: {line!r}"
+        self.url, self.smtp_port = ready[1], int(ready[2] or 0)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -82,6 +88,7 @@ class SandboxServer:
     # the control API
 
     def account(self, address: str, name: str = "", **more: Any) -> dict[str, Any]:
+        """`aliases=[…]`. `hosted=False`: on a domain that is no Workspace's. `verified=False`: email_verified is false."""
         return self._call(*_account(address, name, more))
 
     def mail(self, mailbox: str, raw: bytes, labels: str = "INBOX,UNREAD", **more: Any) -> dict[str, Any]:
@@ -111,7 +118,7 @@ class SandboxServer:
         return self._call(*_state(mailbox))
 
     def consent(self, mailbox: str, **more: Any) -> dict[str, Any]:
-        """`scopes=[…]`: only those stay ticked. `deny=True`: Cancel."""
+        """`scopes=[…]`: only those stay ticked. `deny=True`: Cancel. `no_refresh_token=True`: the tokens come without one."""
         return self._call(*_post("consent", {"mailbox": mailbox, **more}))
 
     def clock(self, advance_s: float) -> dict[str, Any]:
@@ -120,15 +127,32 @@ class SandboxServer:
     def revoke(self, mailbox: str) -> dict[str, Any]:
         return self._call(*_revoke(mailbox))
 
+    def rename(self, mailbox: str, to: str) -> dict[str, Any]:
+        return self._call(*_rename(mailbox, to))
+
+    def remove(self, mailbox: str) -> dict[str, Any]:
+        """The account is deleted."""
+        return self._call(*_remove(mailbox))
+
+    def letters(self, to: str = "") -> list[dict[str, Any]]:
+        """What came by SMTP, newest last: number, at, to, sender, elsewhere, from, subject, text, html, headers."""
+        return list(self._ask(*_letters(to)))
+
+    def forget_letters(self) -> dict[str, Any]:
+        return self._call("DELETE", "letters", None)
+
     def post(self, path: str, **told: Any) -> dict[str, Any]:
         """Any other control: `post("subscription", endpoint=…)`, `post("reset", seed=2)`, `post("push", mailbox=…)`."""
         return self._call(*_post(path, told))
 
     def _call(self, verb: str, path: str, body: bytes | None) -> dict[str, Any]:
+        return dict(self._ask(verb, path, body))
+
+    def _ask(self, verb: str, path: str, body: bytes | None) -> Any:
         request = urllib.request.Request(f"{self.url}/sandbox/{path}", data=body, method=verb, headers={"Content-Type": "message/rfc822"})
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return dict(json.load(answer))
+                return json.load(answer)
         except urllib.error.HTTPError as refused:
             with refused:
                 raise SandboxRefused(refused.code, refused.read().decode()) from None
@@ -177,14 +201,29 @@ class AsyncControl:
     async def revoke(self, mailbox: str) -> dict[str, Any]:
         return await self._call(*_revoke(mailbox))
 
+    async def rename(self, mailbox: str, to: str) -> dict[str, Any]:
+        return await self._call(*_rename(mailbox, to))
+
+    async def remove(self, mailbox: str) -> dict[str, Any]:
+        return await self._call(*_remove(mailbox))
+
+    async def letters(self, to: str = "") -> list[dict[str, Any]]:
+        return list(await self._ask(*_letters(to)))
+
+    async def forget_letters(self) -> dict[str, Any]:
+        return await self._call("DELETE", "letters", None)
+
     async def post(self, path: str, **told: Any) -> dict[str, Any]:
         return await self._call(*_post(path, told))
 
     async def _call(self, verb: str, path: str, body: bytes | None) -> dict[str, Any]:
+        return dict(await self._ask(verb, path, body))
+
+    async def _ask(self, verb: str, path: str, body: bytes | None) -> Any:
         async with aiohttp.ClientSession() as session, session.request(verb, f"{self._server.url}/sandbox/{path}", data=body) as answer:
             if answer.status != 200:
                 raise SandboxRefused(answer.status, await answer.text())
-            return dict(await answer.json())
+            return await answer.json()
 
 
 Request = tuple[str, str, bytes | None]
@@ -204,6 +243,18 @@ def _mail(mailbox: str, raw: bytes, labels: str, more: dict[str, Any]) -> Reques
 
 def _draft(mailbox: str, raw: bytes, draft: str | None) -> Request:
     return "POST", f"drafts?{urllib.parse.urlencode({'mailbox': mailbox, **({'draft': draft} if draft else {})})}", raw
+
+
+def _rename(mailbox: str, to: str) -> Request:
+    return _post("accounts/rename", {"mailbox": mailbox, "to": to})
+
+
+def _remove(mailbox: str) -> Request:
+    return "DELETE", f"accounts/{urllib.parse.quote(mailbox)}", None
+
+
+def _letters(to: str) -> Request:
+    return "GET", f"letters?{urllib.parse.urlencode({'to': to})}", None
 
 
 def _delete(mailbox: str, id: str) -> Request:

@@ -20,7 +20,7 @@ def endpoint_once() -> Iterator[Endpoint]:
 @pytest.fixture(scope="session")
 def google_once(tmp_path_factory: pytest.TempPathFactory, endpoint_once: Endpoint) -> Iterator[SandboxServer]:
     folder: Path = tmp_path_factory.mktemp("sandbox")
-    with SandboxServer(folder, endpoint_once.url, push_backoff=(0.02, 0.1)) as server:
+    with SandboxServer(folder, endpoint_once.url, push_backoff=(0.02, 0.1), smtp=True) as server:
         yield server
 
 

@@ -104,6 +104,28 @@ def test_a_refresh_token_comes_with_the_first_consent_or_when_it_is_forced(googl
     assert "refresh_token" not in consented(google, access_type="online", prompt="consent")
 
 
+def test_a_prepared_consent_may_come_without_a_refresh_token(google: SandboxServer) -> None:
+    """As when Google thinks that it gave one: this one answer only."""
+    google.consent("anna@firm.test", no_refresh_token=True)
+    given = exchange(google, told_back(visit(google, prompt="consent"))["code"]).json()
+    assert {"access_token", "id_token"} <= given.keys()
+    assert "refresh_token" not in given
+    assert "refresh_token" in consented(google, prompt="consent")
+
+
+def test_a_sign_in_asks_for_an_identity_only(google: SandboxServer) -> None:
+    asked = {"scope": "openid email", "access_type": "", "prompt": "select_account"}
+    chooser = BeautifulSoup(visit(google, login_hint="anna@firm.test", **asked).text, "html.parser")
+    links = {link.get_text(" "): str(link["href"]) for link in chooser.find_all("a")}
+    consent = requests.get(google.url + links["Anna Sample anna@firm.test"], timeout=5)
+    assert "It will see your name and address." in consent.text
+    given = exchange(google, told_back(press(google, consent, "allow"))["code"]).json()
+    assert given.keys() == {"access_token", "expires_in", "scope", "token_type", "id_token"}
+    assert verified(google, given["id_token"], CLIENT_ID)["email"] == "anna@firm.test"
+    again = requests.get(google.url + links["Anna Sample anna@firm.test"], allow_redirects=False, timeout=5)
+    assert "code" in told_back(again)
+
+
 def test_what_is_granted_is_not_asked_again_unless_it_is_forced(google: SandboxServer) -> None:
     consented(google)
     assert told_back(visit(google, login_hint="anna@firm.test"))["prompt"] == "none"
@@ -185,6 +207,25 @@ def test_the_id_token_is_what_google_auth_verifies(google: SandboxServer) -> Non
     assert (claimed["nonce"], claimed["name"]) == ("n-1", "Anna Sample")
     assert claimed["sub"] == google.state()["accounts"]["anna@firm.test"]["sub"]
     assert claimed["exp"] == claimed["iat"] + 3600
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "hd", "sure"),
+    [
+        ("carl@client.test", {}, "client.test", True),
+        ("carl@client.test", {"hosted": False}, None, True),
+        ("carl@client.test", {"hosted": False, "verified": False}, None, False),
+        ("carl@gmail.com", {}, None, True),
+    ],
+)
+def test_an_account_has_a_workspace_or_not_and_its_address_is_verified_or_not(
+    google: SandboxServer, address: str, told: dict[str, Any], hd: str | None, sure: bool
+) -> None:
+    google.account(address, **told)
+    google.consent(address)
+    token = exchange(google, told_back(visit(google))["code"]).json()["id_token"]
+    claimed = verified(google, token, CLIENT_ID)
+    assert (claimed["email"], claimed.get("hd"), claimed["email_verified"]) == (address, hd, sure)
 
 
 def test_the_same_keys_are_served_as_certificates_and_as_a_jwk_set(google: SandboxServer) -> None:
@@ -277,7 +318,9 @@ def test_a_renamed_account_keeps_its_sub_its_mail_and_its_tokens(google: Sandbox
 def test_an_address_that_comes_back_is_another_account(google: SandboxServer) -> None:
     with Person(google, "anna@firm.test") as anna:
         anna.mail()
-        requests.delete(f"{google.url}/sandbox/accounts/anna@firm.test", timeout=5)
+        google.consent("anna@firm.test")
+        google.remove("anna@firm.test")
+        assert "Choose an account" in visit(google).text
         with pytest.raises((RefreshError, HttpError)):
             anna.head()
     with Person(google, "anna@firm.test") as back:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox.endpoint import SECOND_LATER, Endpoint, mails, pushed
-from tests.sandbox.person import TOPIC, Person, closed_port, verified
+from tests.sandbox.person import TOPIC, Person, a_mail, closed_port, verified
 from tests.sandbox_server import SandboxServer
 
 PUSHER = "gmail-push-invoker@sandbox.iam.gserviceaccount.com"
@@ -52,6 +52,15 @@ def test_without_a_watch_or_after_its_end_nothing_is_pushed(anna: Person, endpoi
     mails(anna, 1)
     endpoint.wait_for(2)
     assert len(anna.google.state()["pushes"]) == 2
+
+
+def test_a_renamed_account_is_pushed_with_its_new_address(anna: Person, endpoint: Endpoint) -> None:
+    anna.watch()
+    endpoint.wait_for(1)
+    anna.google.rename(anna.address, "anna.new@firm.test")
+    anna.google.clock(SECOND_LATER)
+    where = anna.google.mail("anna.new@firm.test", a_mail())
+    assert endpoint.wait_for(2)[1].data == {"emailAddress": "anna.new@firm.test", "historyId": int(where["historyId"])}
 
 
 def test_of_several_changes_within_a_second_the_later_ones_are_dropped(anna: Person, endpoint: Endpoint) -> None:
