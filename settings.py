@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 DEMO_KEY = "demo-only-key-never-for-production-0000"
 DEMO_CLIENT_ID = "demo-client.apps.example.com"
 DEMO_CLIENT_SECRET = "demo-only-client-secret"
+SAMPLE_SENDER = "Postroom <postroom@sample.test>"
 DEMO_SERVICE_ACCOUNT = "gmail-push@demo-project.iam.example.com"
 
 GOOGLE = {
@@ -104,12 +106,24 @@ class Redis(Section):
     url: str
 
 
+class Mail(Section):
+    smtp_host: str
+    smtp_port: int = Field(gt=0, le=65535)
+    smtp_tls: Literal["none", "starttls", "tls"]
+    smtp_user: str
+    smtp_password: str
+    sender: str
+    templates: str
+
+
 class Sweep(Section):
     interval: Seconds = Field(gt=timedelta(0))
     tick: Seconds = Field(gt=timedelta(0))
     batch: int = Field(ge=1)
     audit_every: Seconds = Field(gt=timedelta(0))
     surge_limit: int = Field(ge=1)
+    letter_wait: Seconds = Field(ge=timedelta(0))
+    notice_days: tuple[Annotated[int, Field(ge=1, le=365)], ...]
 
 
 class Quota(Section):
@@ -152,6 +166,7 @@ class Settings(BaseSettings):
     push: Push
     database: Database
     redis: Redis
+    mail: Mail
     sweep: Sweep
     limits: Limits
     quota: Quota
@@ -281,8 +296,16 @@ def _refused(settings: Settings) -> list[str]:
     ]
     if settings.privacy.ledger < 2 * settings.privacy.audit_window:
         wrong.append("privacy.ledger is too short: an audit would call lost what was forgotten. Make it twice privacy.audit_window.")
+    if "@" not in parseaddr(settings.mail.sender)[1]:
+        wrong.append("mail.sender is no address: write it like Postroom <postroom@mail.example.com>.")
+    if settings.mail.templates and not Path(settings.mail.templates).is_dir():
+        wrong.append(f"mail.templates: there is no folder {settings.mail.templates}.")
     if settings.demo:
         return wrong
+    if not settings.mail.smtp_host:
+        wrong.append("mail.smtp_host is empty: Postroom writes to people whose Gmail stopped, and needs a mail server for that.")
+    if settings.mail.smtp_host and settings.mail.sender == SAMPLE_SENDER:
+        wrong.append("mail.sender is the sample's: name the address that letters come from, at a domain of yours.")
     if not settings.app.secret_keys:
         wrong.append("app.secret_keys is empty: production encrypts tokens with a key of its own; make one with `openssl rand -base64 32`.")
     if DEMO_KEY in settings.app.secret_keys:

@@ -22,6 +22,7 @@ SIGN_IN = ("openid", "email")
 MAIL = (GMAIL_READONLY, *SIGN_IN)
 ISSUERS = {"https://accounts.google.com", "accounts.google.com"}
 CLOCK_SKEW = 60  # seconds
+CONSUMER = ("gmail.com", "googlemail.com")
 TIMEOUT = aiohttp.ClientTimeout(total=15)
 OPERATORS_FAULTS = {"invalid_client", "unauthorized_client", "deleted_client", "disabled_client", "redirect_uri_mismatch", "org_internal"}
 
@@ -31,6 +32,7 @@ class Identity:
     sub: str  # the account, for ever; addresses change
     email: str
     email_verified: bool
+    hosted: bool = False  # an organisation's account: it says with `hd` that Google hosts the organisation's domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ class Grant:
     sub: str
     email: str
     email_verified: bool
+    hosted: bool = False
+
+    @property
+    def is_googles_own(self) -> bool:
+        """Whether Google itself gives out the address. One of another provider was verified once, and may be somebody else's by now.
+
+        https://developers.google.com/identity/gsi/web/guides/verify-google-id-token
+        """
+        return self.hosted or self.email.rpartition("@")[2].lower() in CONSUMER
 
 
 class OAuthClient:
@@ -117,6 +128,7 @@ class OAuthClient:
             identity.sub,
             identity.email,
             identity.email_verified,
+            identity.hosted,
         )
 
     async def identity(self, id_token: str, nonce: str) -> Identity:
@@ -135,7 +147,8 @@ class OAuthClient:
         sub, email = claims.get("sub"), claims.get("email")
         if not (isinstance(sub, str) and sub and isinstance(email, str) and email):
             raise IdentityUnproven("claims")
-        return Identity(sub, email, claims.get("email_verified") in (True, "true"))
+        hosts = claims.get("hd")
+        return Identity(sub, email, claims.get("email_verified") in (True, "true"), isinstance(hosts, str) and bool(hosts))
 
     async def revoke(self, token: str) -> bool:
         """End the whole grant: every token of this Google account under this Google project, other firms' too.

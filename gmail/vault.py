@@ -7,6 +7,7 @@ VaultTrouble
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 FORMAT = "k1"
+KEY_ID = re.compile(r"[0-9a-f]{8}")  # a hash, which may be told to anybody
 
 
 class VaultTrouble(Exception):
@@ -39,28 +41,38 @@ class Vault:
         if not keys or not all(keys):
             raise ValueError("a vault needs a key")
         self._boxes = {_key_id(secret): Fernet(_derived(secret)) for secret in reversed(keys)}
-        self._current = _key_id(keys[0])
+        self.current = _key_id(keys[0])
 
     def seal(self, text: str) -> str:
         """`k1:<key id>:<ciphertext>`, another one each time."""
-        return f"{FORMAT}:{self._current}:{self._boxes[self._current].encrypt(text.encode()).decode()}"
+        return f"{self.mark}{self._boxes[self.current].encrypt(text.encode()).decode()}"
 
     def open(self, sealed: str) -> str:
         """Raises `WrongKey` or `Tampered`; never hands back what was not sealed."""
         form, _, rest = sealed.partition(":")
         key_id, _, ciphertext = rest.partition(":")
-        if form != FORMAT or not ciphertext:
+        if form != FORMAT or not ciphertext or not KEY_ID.fullmatch(key_id):
             raise Tampered("not a sealed text")
         if key_id not in self._boxes:
-            raise WrongKey(key_id[:16])
+            raise WrongKey(key_id)
         try:
             return self._boxes[key_id].decrypt(ciphertext.encode()).decode()
         except (InvalidToken, ValueError):
             raise Tampered("a sealed text was changed") from None
 
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """The keys that this vault opens with."""
+        return frozenset(self._boxes)
+
+    @property
+    def mark(self) -> str:
+        """What every text begins with that the first key sealed."""
+        return f"{FORMAT}:{self.current}:"
+
     def is_current(self, sealed: str) -> bool:
         """Whether the first key sealed it; otherwise open it and seal it again."""
-        return sealed.startswith(f"{FORMAT}:{self._current}:")
+        return sealed.startswith(self.mark)
 
 
 def _derived(secret: str) -> bytes:

@@ -23,7 +23,10 @@ TRIES = 6
 LIMITS = {"statement_timeout": "15000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "30000"}
 MODULES = [
     f"models.{name}"
-    for name in ("firms", "mailboxes", "gaps", "ledger", "project", "directory", "emails", "activities", "sessions", "sweeps")
+    for name in (
+        *("firms", "people", "mailboxes", "turns", "notices", "gaps", "ledger", "project", "directory", "emails", "activities"),
+        *("sessions", "attempts", "sweeps"),
+    )
 ]
 APPS = {"models": {"models": MODULES, "default_connection": "default", "migrations": "models.migrations"}}
 

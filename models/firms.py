@@ -1,5 +1,6 @@
 """Firms and the people who work there."""
 
+from datetime import datetime
 from typing import Literal, Self
 
 from tortoise import fields
@@ -10,12 +11,21 @@ from models.database import Connection, transaction
 
 Role = Literal["staff", "admin"]
 Provider = Literal["none", "google"]
+SWITCHED_OFF = """
+    UPDATE mailbox SET epoch = epoch + 1, lease_owner = NULL, lease_until = NULL,
+    parting_at = CASE WHEN state = 'connected' THEN $2 ELSE parting_at END WHERE firm_id = $1
+"""
+SWITCHED_ON = """
+    UPDATE mailbox SET parting_at = NULL, watch_due_at = NULL, next_attempt_at = $2, claimed_at = $2
+    WHERE firm_id = $1 AND state = 'connected'
+"""
 
 
 class Firm(Model):
     id = fields.BigIntField(primary_key=True)
     name = fields.CharField(200, unique=True)
     provider = fields.CharField(20, default="google")  # the firm's Email Sync Integration Provider: none, google
+    provider_off_at = fields.DatetimeField(null=True)  # when the provider became none: grants are kept for some weeks
     file_all_sent = fields.BooleanField(default=False)
     created_at = fields.DatetimeField(auto_now_add=True)
 
@@ -23,15 +33,19 @@ class Firm(Model):
         table = "firm"
 
     @classmethod
-    async def choose_provider(cls, firm_id: int, provider: Provider) -> None:
-        """Whatever runs for the firm's mailboxes writes nothing more once there is none: their epochs rise."""
+    async def choose_provider(cls, firm_id: int, provider: Provider, now: datetime) -> None:
+        """None: whatever runs for the firm's mailboxes writes nothing more (their epochs rise), and Google is told to push no more. Google
+        again: they are looked at, and watched, at once. Choosing what is chosen already changes nothing."""
 
         async def work(held: Connection) -> None:
-            await held.execute("UPDATE firm SET provider = $2 WHERE id = $1", firm_id, provider)
-            if provider == "none":
-                await held.execute(
-                    "UPDATE mailbox SET epoch = epoch + 1, lease_owner = NULL, lease_until = NULL WHERE firm_id = $1", firm_id
-                )
+            changed = await held.fetchval(
+                "UPDATE firm SET provider = $2, provider_off_at = $3 WHERE id = $1 AND provider <> $2 RETURNING true",
+                firm_id,
+                provider,
+                now if provider == "none" else None,
+            )
+            if changed:
+                await held.execute(SWITCHED_OFF if provider == "none" else SWITCHED_ON, firm_id, now)
 
         await transaction(work)
 
@@ -45,6 +59,8 @@ class User(Model):
     name = fields.CharField(200)
     role = fields.CharField(10, default="staff")
     active = fields.BooleanField(default=True)
+    invited_at = fields.DatetimeField(null=True)
+    left_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

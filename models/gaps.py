@@ -13,6 +13,7 @@ from models.ledger import record_listed
 from models.mailboxes import AUDIT_AFTER, Mailbox
 
 DAY = timedelta(days=1)  # the widest stretch asked for at once, and the first
+OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
 MARGIN = timedelta(minutes=5)  # beyond the moment where a gap ends: Google's clock is not ours
 
 
@@ -101,14 +102,15 @@ async def _open(held: Connection, mailbox: Held, since: datetime, until: datetim
         mailbox.history_at,
     )
     if grown is None:
-        await held.execute(
-            "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)",
-            mailbox.id,
-            since,
-            until,
-            reason,
-            now,
-        )
+        await owe_gap(held, mailbox.id, since, until, reason, now)
+
+
+async def owe_gap(held: Connection, mailbox_id: int, since: datetime, until: datetime, reason: str, now: datetime) -> None:
+    """Within a transaction of the mailbox's row: `since` ≤ time < `until` is owed a listing, beginning at once."""
+    await held.execute(
+        "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, $4, $5)", mailbox_id, since, until, reason, now
+    )
+    await held.execute("UPDATE mailbox SET recover_at = $2 WHERE id = $1", mailbox_id, now)
 
 
 async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime) -> bool:
@@ -132,17 +134,9 @@ async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime
         if since < started_at:
             # Whoever works on it now judges by the old start: the lease is taken away, and the work is owed anew.
             await held.execute(
-                "UPDATE mailbox SET lease_owner = NULL, lease_until = NULL, next_attempt_at = $2, recover_at = $2 WHERE id = $1",
-                mailbox_id,
-                now,
+                "UPDATE mailbox SET lease_owner = NULL, lease_until = NULL, next_attempt_at = $2 WHERE id = $1", mailbox_id, now
             )
-            await held.execute(
-                "INSERT INTO gap (mailbox_id, since, until, reason, opened_at) VALUES ($1, $2, $3, 'backfill', $4)",
-                mailbox_id,
-                since,
-                started_at + MARGIN,
-                now,
-            )
+            await owe_gap(held, mailbox_id, since, started_at + MARGIN, "backfill", now)
         return True
 
     return await transaction(work)

@@ -1,16 +1,13 @@
 """Mailboxes: who holds them, whether they are connected, how far they were read, and what is owed when."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Literal, Self
 
 from tortoise import fields
-from tortoise.expressions import F
+from tortoise.expressions import Q
 from tortoise.models import Model
 
 from models.address import key_of
-from models.database import Connection, transaction
 from models.firms import Firm, User
 
 AUDIT_AFTER = timedelta(minutes=15)  # a connect or a recovery; Gmail's search shows a mail some minutes after its history does
@@ -26,6 +23,7 @@ class Mailbox(Model):
     google_sub = fields.CharField(255)  # Google's own key of the account; its address may change
     address = fields.CharField(320)
     address_key = fields.CharField(320, db_index=True)  # pushes are looked up by it
+    former_key = fields.CharField(320, null=True, db_index=True)  # and by this one: how the account was called before it was renamed
     state = fields.CharField(15)
     epoch = fields.IntField(default=1)  # rises with every connect, disconnect, lapse and pause; a job writes only under its own
 
@@ -62,6 +60,12 @@ class Mailbox(Model):
     last_filed_at = fields.DatetimeField(null=True)
     lapsed_at = fields.DatetimeField(null=True)
     lapse_reason = fields.CharField(40, null=True)
+    stopped_at = fields.DatetimeField(null=True)  # when it was paused or disconnected
+    away_since = fields.DatetimeField(null=True)  # when it last stopped, kept when it came back at `connected_at`: what was caught up
+    parting_at = fields.DatetimeField(null=True, db_index=True)  # disconnected: when Google is next told, and the tokens are erased
+    test_push_at = fields.DatetimeField(null=True)  # when its user asked for a test push
+    test_push_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # what that push will tell of, or more
+    digested_at = fields.DatetimeField(null=True)  # when the firm's admins were told of this lapse
 
     class Meta:
         table = "mailbox"
@@ -74,107 +78,17 @@ class Mailbox(Model):
 
     @classmethod
     async def of_user(cls, user_id: int) -> Self | None:
-        """The mailbox on the user's own Google Email Sync page: the one connected last."""
+        """The mailbox that the user connected last."""
         return await cls.filter(user_id=user_id).order_by("-connected_at").first()
+
+    @classmethod
+    async def held_by(cls, user_id: int) -> list[Self]:
+        """All mailboxes of a user, in the order in which they were first connected."""
+        return await cls.filter(user_id=user_id).order_by("id")
 
     @classmethod
     async def connected_ids(cls, address: str) -> tuple[tuple[int, ...], bool]:
         """The connected mailboxes of this address, in every firm that connected it; and whether the address is known at all."""
         key = key_of(address)
-        rows = await cls.filter(address_key=key).values_list("id", "state") if key else []
+        rows = await cls.filter(Q(address_key=key) | Q(former_key=key)).values_list("id", "state") if key else []
         return tuple(sorted(mailbox for mailbox, state in rows if state == "connected")), bool(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """A grant that Google gave for a mailbox, and the baseline read before anything else: what makes a connection."""
-
-    firm_id: int
-    user_id: int
-    google_sub: str
-    address: str
-    refresh_token: str
-    access_token: str
-    access_expires_at: datetime
-    history_id: int
-    baseline_at: datetime  # before `history_id` was asked for
-
-
-async def connect(grant: Connect, now: datetime) -> int:
-    """Row, tokens and baseline in one transaction; returns the mailbox. The same Google account comes back to its own row.
-
-    A lapsed or still connected mailbox keeps its cursor, so that nothing in between is missed; one that was disconnected starts afresh.
-    """
-
-    async def work(held: Connection) -> int:
-        return await held.fetchval(  # type: ignore[no-any-return]
-            """
-            INSERT INTO mailbox AS m (firm_id, user_id, google_sub, address, address_key, state, epoch, refresh_token, access_token,
-            access_expires_at, cursor, history_at, started_at, connected_at, next_attempt_at, claimed_at, audit_at)
-            VALUES ($1, $2, $3, $4, $5, 'connected', 1, $6, $7, $8, $9, $10, $10, $11, $11, $11, $12)
-            ON CONFLICT (firm_id, google_sub) DO UPDATE SET
-            (user_id, address, address_key) = (excluded.user_id, excluded.address, excluded.address_key),
-            (refresh_token, access_token, access_expires_at) = (excluded.refresh_token, excluded.access_token, excluded.access_expires_at),
-            (state, epoch, failures) = ('connected', m.epoch + 1, 0),
-            (connected_at, next_attempt_at, claimed_at, audit_at) =
-            (excluded.connected_at, excluded.next_attempt_at, excluded.claimed_at, excluded.audit_at),
-            (lease_owner, lease_until, cool_down_until, lapsed_at, lapse_reason, throttled) = (NULL, NULL, NULL, NULL, NULL, 0),
-            (watch_expires_at, watch_due_at, watch_failures, watch_trouble, missed_id) = (NULL, NULL, 0, NULL, NULL),
-            cursor = CASE WHEN m.state = 'disconnected' THEN excluded.cursor ELSE m.cursor END,
-            head = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head END,
-            head_at = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head_at END,
-            history_at = CASE WHEN m.state = 'disconnected' THEN excluded.history_at ELSE m.history_at END,
-            started_at = CASE WHEN m.state = 'disconnected' THEN excluded.started_at ELSE m.started_at END
-            RETURNING id
-            """,
-            grant.firm_id,
-            grant.user_id,
-            grant.google_sub,
-            grant.address,
-            key_of(grant.address) or grant.address.lower(),
-            grant.refresh_token,
-            grant.access_token,
-            grant.access_expires_at,
-            Decimal(grant.history_id),
-            grant.baseline_at,
-            now,
-            now + AUDIT_AFTER,
-        )
-
-    return await transaction(work)
-
-
-async def disconnect(mailbox_id: int, firm_id: int, epoch: int | None = None) -> bool:
-    """Ends a connection: tokens erased, filed mail kept. Whatever runs for the mailbox writes nothing more. `epoch`: only that very
-    connection. True if it was there to be ended."""
-    theirs = Mailbox.filter(id=mailbox_id, firm_id=firm_id, **({} if epoch is None else {"epoch": epoch}))
-    return bool(
-        await theirs.exclude(state="disconnected").update(
-            state="disconnected",
-            epoch=F("epoch") + 1,
-            refresh_token=None,
-            access_token=None,
-            access_expires_at=None,
-            lease_owner=None,
-            lease_until=None,
-            next_attempt_at=None,
-            watch_expires_at=None,
-        )
-    )
-
-
-async def lapse(mailbox_id: int, epoch: int, because: str, now: datetime) -> bool:
-    """Google withdrew access. True if this very connection was still alive: a late failure never marks its successor."""
-    return bool(
-        await Mailbox.filter(id=mailbox_id, epoch=epoch, state="connected").update(
-            state="lapsed",
-            epoch=epoch + 1,
-            lapsed_at=now,
-            lapse_reason=because,
-            access_token=None,
-            access_expires_at=None,
-            lease_owner=None,
-            lease_until=None,
-            next_attempt_at=None,
-        )
-    )

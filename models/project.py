@@ -33,6 +33,10 @@ class ProjectState(Model):
     bulk_after = fields.DatetimeField(null=True)
     watch_after = fields.DatetimeField(null=True)  # the topic is set up wrongly: until then nobody's watch is asked for
 
+    letters_held_at = fields.DatetimeField(null=True)  # since when letters about lapses wait for the operator
+    surge_seen_at = fields.DatetimeField(null=True)  # until when an operator has looked at lapses: older ones are no new surge
+    client_refused_at = fields.DatetimeField(null=True)  # when Google last refused our OAuth client itself
+
     class Meta:
         table = "project_state"
 

@@ -1,4 +1,4 @@
-"""Sign-in: one-time links, sessions, and the attempts to connect Google that belong to them. Only hashes of secrets are kept."""
+"""Sign-in: one-time links, mailed or handed over, and sessions. Only hashes of secrets are kept."""
 
 import hashlib
 import secrets
@@ -8,8 +8,12 @@ from typing import Self
 from tortoise import fields
 from tortoise.models import Model
 
-from models.database import connection
+from models.database import Connection, connection, transaction
 from models.firms import User
+from models.notices import owe_letter
+
+BETWEEN_LETTERS = timedelta(minutes=1)
+LETTERS_AN_HOUR = 5
 
 
 def digest(secret: str) -> str:
@@ -37,8 +41,9 @@ class SignInLink(Model):
 
     @classmethod
     async def usable(cls, token: str, now: datetime) -> Self | None:
-        """The link, while it would sign in."""
-        return await cls.get_or_none(token_hash=digest(token), used_at=None, expires_at__gt=now, user__active=True)
+        """The link, while it would sign in, with its user and their firm."""
+        usable = cls.get_or_none(token_hash=digest(token), used_at=None, expires_at__gt=now, user__active=True)
+        return await usable.select_related("user__firm")
 
     @classmethod
     async def redeem(cls, token: str, now: datetime) -> int | None:
@@ -46,8 +51,7 @@ class SignInLink(Model):
         async with connection() as held:
             return await held.fetchval(  # type: ignore[no-any-return]
                 """
-                UPDATE sign_in_link l SET used_at = $2 FROM app_user u WHERE l.token_hash = $1 AND l.used_at IS NULL AND l.expires_at >
-                $2
+                UPDATE sign_in_link l SET used_at = $2 FROM app_user u WHERE l.token_hash = $1 AND l.used_at IS NULL AND l.expires_at > $2
                 AND u.id = l.user_id AND u.active RETURNING l.user_id
                 """,
                 digest(token),
@@ -79,41 +83,43 @@ class Session(Model):
         return found.user if found else None
 
     @classmethod
+    async def of_user(cls, user_id: int, now: datetime) -> list[Self]:
+        """Those that have not ended, the latest first."""
+        return await cls.filter(user_id=user_id, expires_at__gt=now).order_by("-created_at", "token_hash")
+
+    @classmethod
     async def end(cls, token: str) -> None:
         await cls.filter(token_hash=digest(token)).delete()
 
-
-class OAuthAttempt(Model):
-    """One click on Connect Google: its `state` is single-use and bound to session, user and firm."""
-
-    state_hash = fields.CharField(64, primary_key=True)
-    session_hash = fields.CharField(64)
-    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User")
-    user_id: int
-    code_verifier = fields.TextField()  # sealed by gmail/vault
-    nonce = fields.CharField(64)
-    expires_at = fields.DatetimeField()
-    used_at = fields.DatetimeField(null=True)
-
-    class Meta:
-        table = "oauth_attempt"
-
     @classmethod
-    async def begin(cls, session_token: str, user_id: int, *, code_verifier: str, nonce: str, valid_for: timedelta, now: datetime) -> str:
-        """Returns the `state` for Google. `code_verifier` comes sealed."""
-        state = secrets.token_urlsafe(32)
-        await cls.create(
-            state_hash=digest(state),
-            session_hash=digest(session_token),
-            user_id=user_id,
-            code_verifier=code_verifier,
-            nonce=nonce,
-            expires_at=now + valid_for,
+    async def end_all(cls, user_id: int, now: datetime) -> None:
+        """Signed out everywhere: every session, and every link that could have begun one."""
+
+        async def work(held: Connection) -> None:
+            await held.execute(
+                "UPDATE sign_in_link SET expires_at = $2 WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2", user_id, now
+            )
+            await held.execute("DELETE FROM session WHERE user_id = $1", user_id)
+
+        await transaction(work)
+
+
+async def owe_link(email: str, leads_to: str, now: datetime) -> None:
+    """Whoever signs in with this address gets a letter with a link: one a minute and five an hour at most, whoever asks for it.
+
+    Safe to ask twice at once: the letter's key names the letter before it, so that of two that follow the same one is owed.
+    """
+    user = await User.by_login(email)
+    if user is None:
+        return
+    async with connection() as held:
+        last = await held.fetchrow(
+            """
+            SELECT coalesce(max(id), 0) AS id, max(owed_at) AS owed_at, count(*) FILTER (WHERE owed_at > $2) AS of_late
+            FROM notice WHERE user_id = $1 AND kind = 'sign_in'
+            """,
+            user.id,
+            now - timedelta(hours=1),
         )
-        return state
-
-    @classmethod
-    async def redeem(cls, state: str, session_token: str, user_id: int, now: datetime) -> "OAuthAttempt | None":
-        """The attempt, once, and only in the session that began it."""
-        mine = cls.filter(state_hash=digest(state), session_hash=digest(session_token), user_id=user_id, used_at=None, expires_at__gt=now)
-        return await cls.get(state_hash=digest(state)) if await mine.update(used_at=now) else None
+    if last["of_late"] < LETTERS_AN_HOUR and (last["owed_at"] is None or last["owed_at"] <= now - BETWEEN_LETTERS):
+        await owe_letter(user, "sign_in", f"after {last['id']}", now, by=leads_to)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from models.database import connection
 
@@ -76,6 +77,18 @@ async def watch_set(mailbox_id: int, epoch: int, expires_at: datetime, due_at: d
             epoch,
             expires_at,
             due_at,
+        )
+
+
+async def push_asked_for(mailbox_id: int, epoch: int, history_id: int, asked_at: datetime) -> None:
+    """Google was asked at `asked_at` to push `history_id`: a push since then that tells of it, or of more, is that push."""
+    async with connection() as held:
+        await held.execute(
+            "UPDATE mailbox SET test_push_at = $3, test_push_id = $4 WHERE id = $1 AND epoch = $2",
+            mailbox_id,
+            epoch,
+            asked_at,
+            Decimal(history_id),
         )
 
 

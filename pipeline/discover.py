@@ -7,7 +7,7 @@ from datetime import timedelta
 from gmail.answers import Change
 from gmail.client import GmailMailbox
 from gmail.errors import HistoryExpired, InvalidCursor, RateLimited, TokenRefused, TryAgain
-from models.gaps import MARGIN, start_anew
+from models.gaps import MARGIN, OVERLAP, start_anew
 from models.history import Waits, record_last_page, record_page
 from models.leases import Held
 from models.ledger import Debt, Finder
@@ -18,7 +18,6 @@ from telemetry.logs import log
 
 HOUR = timedelta(hours=1)
 HOPELESS = 12  # runs that failed in a row: about an hour of them
-OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
 
 
 class StartedAnew(Exception):

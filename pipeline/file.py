@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from email.utils import parseaddr
 from typing import TypeVar
 
 import asyncpg
@@ -14,6 +15,7 @@ from gmail.client import GmailMailbox
 from gmail.errors import GmailTrouble, MessageMissing, RateLimited, TokenRefused, TryAgain
 from gmail.message import Content, Headers
 from gmail.vault import VaultTrouble
+from models.address import key_of
 from models.database import DATABASE_TROUBLE, connection
 from models.directory import clients_by_address
 from models.filing import NewEmail, file_batch
@@ -59,7 +61,7 @@ async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
         until = until or now + tools.limits.job_budget
         if now >= until:
             return Tally(looked, filed, more=True)
-        rules = rules or await rules_of(held)
+        rules = rules or await rules_of(held, tools)
         done = await file_batch_of(batch, held, gmail, rules, tools, now)
         looked, filed = looked + done.looked, filed + done.filed
     return Tally(looked, filed, more=False)
@@ -98,8 +100,9 @@ async def forgiven(strikes: list[int]) -> set[int]:
     return set(ids)
 
 
-async def rules_of(held: Held) -> FirmRules:
-    return FirmRules(await User.login_keys(held.firm_id), (await Firm.get(id=held.firm_id)).file_all_sent)
+async def rules_of(held: Held, tools: Tools) -> FirmRules:
+    file_all_sent, sender = (await Firm.get(id=held.firm_id)).file_all_sent, parseaddr(tools.settings.mail.sender)[1]
+    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender))
 
 
 @dataclass(slots=True)

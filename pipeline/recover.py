@@ -69,7 +69,7 @@ async def _under_lease(held: Held, tools: Tools) -> str:
         await lapsed(held.id, held.epoch, over.because, tools)
         return "lapsed"
     except GmailTrouble as trouble:
-        refused(trouble)
+        await refused(trouble, tools)
         await leases.release_recovery(held, await tools.clock() + (LONGEST_BACK_OFF if held.failures else MINUTE))
         return "failed"
     except BaseException:
@@ -83,7 +83,7 @@ async def _under_lease(held: Held, tools: Tools) -> str:
 
 async def _steps(held: Held, gmail: GmailMailbox, portion: float, tools: Tools) -> str:
     """What was found is filed before more is listed. Returns the outcome."""
-    until, rules = await tools.clock() + tools.limits.job_budget, await rules_of(held)
+    until, rules = await tools.clock() + tools.limits.job_budget, await rules_of(held, tools)
     while True:
         now = await tools.clock()
         room = int(portion - gmail.units) // LOOK

@@ -20,6 +20,7 @@ class FirmRules:
 
     colleagues: frozenset[str]  # address keys of the active users
     file_all_sent: bool
+    letters_from: str | None = None  # the key of our own letters' sender
 
 
 def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> str | None:
@@ -27,6 +28,8 @@ def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> 
     for label, word in HELD_BACK.items():
         if label in headers.labels:
             return word
+    if _is_own_letter(headers, firm):
+        return "own letter"
     at = came_or_went_at(headers)
     if at and at < started_at - CLOCKS_DIFFER:
         return "old"
@@ -47,6 +50,13 @@ def came_or_went_at(headers: Headers, latest: datetime = MAIL_ENDS) -> datetime 
     """
     written = [moment(value) for value in headers.raw("Date")[:1]] if is_outgoing(headers) else []
     return max((at for at in (headers.received_at, *written) if at and at <= latest), default=None)
+
+
+def _is_own_letter(headers: Headers, firm: FirmRules) -> bool:
+    """What Postroom writes to a person is no client's mail, whoever else has that person's address. Its sender alone decides: a mail that
+    names a client beside it, in whatever header, is not ours."""
+    writers = {key_of(sender.address) for sender in addresses(headers, "From")}
+    return firm.letters_from is not None and writers == {firm.letters_from}
 
 
 def _to_a_colleague(headers: Headers, firm: FirmRules) -> bool:

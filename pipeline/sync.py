@@ -16,9 +16,12 @@ from typing import Literal
 import structlog
 
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, OperatorFault, RateLimited, TryAgain
-from models import leases, mailboxes, project
+from gmail.refusals import OURS
+from gmail.vault import VaultTrouble
+from models import connections, leases, outbox, project
 from models.leases import Held, LeaseLost, NotTaken, Rank
 from models.ledger import Finder, retry_delay
+from models.notices import Schedule
 from pipeline.discover import StartedAnew, discover
 from pipeline.file import NO_ANSWER, Tally, file_owed
 from pipeline.tools import Tools
@@ -138,6 +141,11 @@ async def _turn(mailbox_id: int, trigger: Trigger, tools: Tools) -> Run:
         return Run("anew")
     except GmailTrouble as trouble:
         return Run(await _cope(held, trouble, tools))
+    except VaultTrouble as lost:
+        metrics.OPERATOR_FAULTS.labels("key").inc()  # no lapse: nothing is wrong with the grant
+        fault("token unreadable", lost)
+        await _try_later(held, tools)
+        return Run("failed")
     except BaseException:
         # The next run must not wait for the lease to end. If this fails too, it ends by itself, and the pending chore finds it.
         with contextlib.suppress(Exception):
@@ -243,7 +251,7 @@ async def _cope(held: Held, trouble: GmailTrouble, tools: Tools) -> str:
             await lapsed(held.id, held.epoch, because, tools)
             return "lapsed"
         case _:
-            refused(trouble)
+            await refused(trouble, tools)
             await _try_later(held, tools)
             return "failed"
 
@@ -261,15 +269,19 @@ async def cooled_down(trouble: RateLimited, tools: Tools) -> datetime:
 
 async def lapsed(mailbox_id: int, epoch: int, because: str, tools: Tools) -> None:
     """Marks it, if that very connection is still alive."""
-    if await mailboxes.lapse(mailbox_id, epoch, because, await tools.clock()):
+    sweep = tools.settings.sweep
+    if await connections.lapse(mailbox_id, epoch, because, await tools.clock(), Schedule(sweep.letter_wait, sweep.notice_days)):
         metrics.LAPSES.labels(because).inc()
         log.warning("lapsed", because=because)
 
 
-def refused(trouble: GmailTrouble) -> None:
-    """Told to the operator: what is theirs to mend apart from what may pass."""
+async def refused(trouble: GmailTrouble, tools: Tools) -> None:
+    """Told to the operator: what is theirs to mend apart from what may pass. Where Google refuses our OAuth client, nothing that it says of
+    grants is to be believed, and letters about lapses wait."""
     if isinstance(trouble, OperatorFault):
         metrics.OPERATOR_FAULTS.labels(trouble.what).inc()
+        if trouble.what in OURS:
+            await outbox.client_refused(await tools.clock())
     fault("google refused", trouble, word=getattr(trouble, "because", None) or getattr(trouble, "what", None))
 
 

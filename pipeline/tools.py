@@ -10,6 +10,8 @@ import aiohttp
 import redis.asyncio
 
 from gmail.client import Gmail, GmailMailbox
+from gmail.endpoints import GoogleEndpoints
+from gmail.oauth import OAuthClient
 from gmail.tokens import MailboxAccess, Refresher
 from gmail.vault import Vault
 from models.database import database_clock
@@ -43,6 +45,7 @@ class Tools:
     parallel: int
     meter: Meter
     settings: Settings  # what a deployment says of quota, pushes and audits
+    oauth: OAuthClient
     hanging: Hanging = field(default_factory=Hanging)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while something is read that may have killed a worker
     unforgiven: list[int] = field(default_factory=list)  # strikes that this process has yet to take back
@@ -91,9 +94,10 @@ def open_tools(settings: Settings, clock: Clock = database_clock, sleep: Sleep =
     gmail = Gmail(session, google.gmail_api, observe, timeout=google.timeout)
     told = Marks(marks_client, settings.limits.mark)
     hanging = Hanging(google.timeout * SLOW, max(1, settings.limits.fresh_threads // 4))
-    tools = Tools(
-        gmail, refresher, Vault(settings.keys), told, clock, sleep, settings.limits, google.parallel_calls, meter, settings, hanging
-    )
+    endpoints = GoogleEndpoints(google.auth_uri, google.token_uri, google.revoke_uri, google.oidc_certs_url, google.gmail_api)
+    oauth = OAuthClient(endpoints, google.client_id, google.client_secret, session)
+    parallel, vault = google.parallel_calls, Vault(settings.keys)
+    tools = Tools(gmail, refresher, vault, told, clock, sleep, settings.limits, parallel, meter, settings, oauth, hanging)
     return Opened(tools, session, marks_client)
 
 

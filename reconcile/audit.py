@@ -12,6 +12,7 @@ import structlog
 from gmail.client import GmailMailbox
 from gmail.errors import AccessRevoked, GmailTrouble, NotAllowed, RateLimited, TryAgain
 from models.audits import ToAudit, compare, put_off, to_audit
+from models.connections import renamed
 from models.leases import LeaseLost
 from pipeline.recover import between
 from pipeline.rules import CLOCKS_DIFFER
@@ -42,7 +43,7 @@ async def audit(mailbox_id: int, trace: str, tools: Tools) -> Rest | None:
             await put_off(mailbox.mailbox_id, mailbox.epoch, wait, wait if limited.of == "mailbox" else None)
             outcome = "rate limited"
         except GmailTrouble as trouble:
-            refused(trouble)
+            await refused(trouble, tools)
             await put_off(mailbox.mailbox_id, mailbox.epoch, await tools.clock() + SOON)
             outcome = "failed"
         metrics.AUDITS.labels(outcome).inc()
@@ -56,7 +57,10 @@ async def _audit(mailbox: ToAudit, trigger: Trigger, tools: Tools) -> tuple[str,
     # Where a gap was closed of late, Gmail's index may have lacked what came right before it was opened.
     lately = min(began, mailbox.recovered_at or began) - tools.settings.privacy.audit_window
     since = max(lately, mailbox.started_at + CLOCKS_DIFFER)
-    ids = await _everything(tools.connection(mailbox_id, epoch), since, began - SETTLED)
+    google = tools.connection(mailbox_id, epoch)
+    if await renamed(mailbox_id, epoch, (await google.profile()).address):
+        log.info("renamed at Google")
+    ids = await _everything(google, since, began - SETTLED)
     listed_at = await tools.clock()
     rest = await sync(mailbox_id, trigger, tools)
     now = await tools.clock()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from models.audits import claim_audits
 from models.gaps import claim_recoveries
+from models.parting import claim_partings
 from models.sweeps import Claimed, claim_pending, claim_stragglers, give_back
 from models.watches import claim_watches
 from reconcile.queue import Queue
@@ -18,6 +19,7 @@ MOST_AT_ONCE = 2000  # mailboxes claimed by one look: the next one comes in seco
 MOST_WAITING = {"sweep": 1000, "bulk": 200}  # jobs
 WATCHES_AT_ONCE, WATCHES_TO_A_JOB = 200, 20  # a hundred units each: this is a fifth of a project's minute
 AUDITS_AT_ONCE = 50
+PARTINGS_AT_ONCE, PARTINGS_TO_A_JOB = 100, 10
 EARLY = 0.95  # of an interval without a look, a mailbox is queued: it may wait for a worker, and is looked at within the interval
 HOUR = timedelta(hours=1)
 
@@ -73,7 +75,17 @@ async def audits(settings: Settings, queue: Queue, now: datetime) -> int:
     return len(due)
 
 
-CHORES = (pending, stragglers, gaps, watches, audits)  # in the order in which they matter
+async def partings(settings: Settings, queue: Queue, now: datetime) -> int:
+    """Mailboxes whose connection is over, and Google was not told yet. They find room like watches: tokens shall not lie about."""
+    if await _is_full("sweep", queue, room=50):
+        return 0
+    due = await claim_partings(settings.sweep.interval, PARTINGS_AT_ONCE, now)
+    for start in range(0, len(due), PARTINGS_TO_A_JOB):
+        await queue.send("part_mailboxes", due[start : start + PARTINGS_TO_A_JOB], _trace())
+    return len(due)
+
+
+CHORES = (pending, stragglers, gaps, watches, audits, partings)  # in the order in which they matter
 
 
 async def _is_full(name: str, queue: Queue, room: int = 0) -> bool:

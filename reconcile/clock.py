@@ -5,6 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from letters.delivery import deliver
+from models.notices import owe_digests
+from models.parting import end_kept_grants
 from models.pruning import prune
 from models.sweeps import Sweep
 from reconcile import chores, gauges
@@ -17,20 +20,36 @@ Clock = Callable[[], Awaitable[datetime]]
 
 
 async def run(settings: Settings, clock: Clock, stop: asyncio.Event) -> None:
-    """Until `stop`. Ticks never pile up: the next one waits for the last, however long that took."""
+    """Until `stop`. Letters go out beside the chores: a mail server that hangs holds up no sweep."""
     queue = BrokerQueue()
+    await asyncio.gather(
+        _again_and_again(lambda: tick(settings, clock, queue), settings, stop),
+        _again_and_again(lambda: post(settings, clock), settings, stop),
+    )
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]], settings: Settings, stop: asyncio.Event) -> None:
+    """Turns never pile up: the next one waits for the last, however long that took."""
     while not stop.is_set():
-        began = time.perf_counter()
-        await tick(settings, clock, queue)
-        metrics.SWEEP_SECONDS.set(time.perf_counter() - began)
+        await work()
         try:
             await asyncio.wait_for(stop.wait(), settings.sweep.tick.total_seconds())
         except TimeoutError:
             continue
 
 
+async def post(settings: Settings, clock: Clock) -> None:
+    """The letters that are due by now."""
+    correlation()
+    try:
+        await deliver(settings, clock)
+    except Exception as error:  # what was due stays due
+        fault("letters failed", error)
+
+
 async def tick(settings: Settings, clock: Clock, queue: Queue) -> None:
     """One look at everything."""
+    began = time.perf_counter()
     correlation()
     queued = {chore.__name__: await _try(chore, settings, queue, clock) for chore in chores.CHORES}
     if any(queued.values()):
@@ -40,6 +59,7 @@ async def tick(settings: Settings, clock: Clock, queue: Queue) -> None:
             await look(settings, await clock())
         except Exception as error:
             fault("chore failed", error, chore=name)
+    metrics.SWEEP_SECONDS.set(time.perf_counter() - began)
 
 
 async def _try(chore: Callable[..., Awaitable[int]], settings: Settings, queue: Queue, clock: Clock) -> int:
@@ -56,6 +76,8 @@ async def _turn(settings: Settings, now: datetime) -> None:
         return
     if closed := await Sweep.last_closed():
         _tell(closed)
+    await end_kept_grants(now)
+    await owe_digests(now)
     await prune(settings.privacy.ledger, now)
 
 

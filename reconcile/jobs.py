@@ -4,7 +4,7 @@ import dramatiq
 
 from pipeline.jobs import BEHIND, BROKER, BULK, SWEEP, queue_the_rest
 
-__all__ = ["BROKER", "audit_mailbox", "renew_watches"]
+__all__ = ["BROKER", "audit_mailbox", "part_mailboxes", "renew_watches"]
 
 
 @dramatiq.actor(queue_name=SWEEP)
@@ -14,6 +14,19 @@ async def renew_watches(mailbox_ids: list[int], trace: str) -> None:
     from reconcile.watches import renew
 
     await renew(mailbox_ids, trace, tools())
+
+
+@dramatiq.actor(queue_name=SWEEP)
+async def part_mailboxes(mailbox_ids: list[int], trace: str) -> None:
+    """Google is told of connections that are over."""
+    from pipeline.connection import Connections
+    from pipeline.tools import tools
+    from telemetry.logs import correlation
+
+    correlation(trace)
+    connections = Connections.of(tools())
+    for mailbox_id in mailbox_ids:
+        await connections.part(mailbox_id)
 
 
 @dramatiq.actor(queue_name=BULK, priority=BEHIND)

@@ -52,13 +52,13 @@ async def _renew(mailbox_id: int, after: timedelta, tools: Tools) -> str:
         await watch_failed(mailbox_id, epoch, limited.because, wait, wait if limited.of == "mailbox" else None)
         return "rate limited"
     except OperatorFault as wrong:
-        refused(wrong)
+        await refused(wrong, tools)
         now = await tools.clock()
         await hold_watches(now + OPERATOR_RETRY)
         await watch_failed(mailbox_id, epoch, wrong.what, next_try(now, connection.failures, OPERATOR_RETRY, luck))
         return "operator fault"
     except GmailTrouble as trouble:
-        refused(trouble)
+        await refused(trouble, tools)
         because = getattr(trouble, "because", type(trouble).__name__)
         await watch_failed(mailbox_id, epoch, because, next_try(await tools.clock(), connection.failures, FIRST_RETRY, luck))
         return "failed"

@@ -6,12 +6,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from gmail.vault import Vault
-from models import leases, mailboxes
+from models import connections, leases
 from models.address import key_of
+from models.connections import Connect
 from models.directory import Client, ClientContact, Contact, ContactAddress
 from models.firms import Firm, User
 from models.leases import Held, NotTaken
-from models.mailboxes import Connect, Mailbox
+from models.mailboxes import Mailbox
 from settings import DEMO_KEY
 
 VAULT = Vault((DEMO_KEY,))
@@ -55,7 +56,7 @@ async def a_mailbox(user: User, *, address: str = "", sub: str = "", cursor: int
         cursor,
         at,
     )
-    return await Mailbox.get(id=await mailboxes.connect(grant, at))
+    return await Mailbox.get(id=await connections.connect(grant, at))
 
 
 async def held(mailbox: Mailbox, now: datetime, owner: str = "owner", lease: float = 20) -> Held:

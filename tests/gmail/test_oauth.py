@@ -153,6 +153,26 @@ async def test_small_skews_and_unverified_addresses_are_told_as_they_are(google:
     assert (early.sub, early.email_verified) == ("1077", False)
 
 
+@pytest.mark.parametrize(
+    ("claims", "googles"),
+    [
+        ({"hd": "example.com"}, True),
+        ({"hd": "elsewhere.example"}, True),  # a second domain of the same organisation
+        ({}, False),
+        ({"hd": ""}, False),
+        ({"hd": True}, False),
+        ({"email": "Eva@GMail.com"}, True),
+        ({"email": "eva@googlemail.com"}, True),
+        ({"email": "eva@gmail.com.example"}, False),
+    ],
+)
+async def test_whether_google_itself_gives_out_an_address(
+    google: Google, client: OAuthClient, claims: dict[str, Any], googles: bool
+) -> None:
+    google.answers(a_token_answer(id_token=an_id_token(**claims)), CERTS)
+    assert (await client.exchange("4/code", "v", BACK, "n-1")).is_googles_own is googles
+
+
 async def test_without_any_keys_nothing_is_said_about_the_token(google: Google, client: OAuthClient) -> None:
     """Scenario 7."""
     google.answers(Reply(503, b""))

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import leases, mailboxes
+from models import connections, leases
+from models.connections import Connect
+from models.gaps import MARGIN, OVERLAP, Gap
 from models.leases import Held, LeaseLost, NotTaken
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Mailbox
+from models.mailboxes import Mailbox
+from models.parting import claim_partings, parted, to_part
 from models.tokens import MailboxTokens, Tokens
 from tests.builders import VAULT, a_firm, a_mailbox, a_user, held
 
@@ -21,11 +24,13 @@ async def mailbox(now: datetime) -> Mailbox:
     return await a_mailbox(await a_user(await a_firm()), at=now)
 
 
-async def again(mailbox: Mailbox, now: datetime, *, sub: str = "", history_id: int = 9000, firm_id: int = 0) -> Mailbox:
+async def again(
+    mailbox: Mailbox, now: datetime, *, sub: str = "", history_id: int = 9000, firm_id: int = 0, in_between: bool = True
+) -> Mailbox:
     """The person consents once more."""
     tokens = VAULT.seal("refresh 2"), VAULT.seal("access 2"), datetime.now(UTC) + timedelta(hours=1)
     account = firm_id or mailbox.firm_id, mailbox.user_id, sub or mailbox.google_sub, mailbox.address
-    return await Mailbox.get(id=await mailboxes.connect(Connect(*account, *tokens, history_id, now), now))
+    return await Mailbox.get(id=await connections.connect(Connect(*account, *tokens, history_id, now, in_between), now))
 
 
 async def row(mailbox: Mailbox) -> Mailbox:
@@ -83,7 +88,7 @@ async def test_why_a_mailbox_was_not_taken_is_said(mailbox, now):
     await leases.release(await held(mailbox, now), SETTLE, again_at=now, cool_down_until=now + timedelta(minutes=1))
     assert await leases.take(mailbox.id, "me", LEASE, now) == NotTaken("cooling")
     assert isinstance(await leases.take(mailbox.id, "me", LEASE, now + timedelta(minutes=1)), Held)
-    await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
+    await connections.disconnect(mailbox.id, mailbox.firm_id, now)
     assert await leases.take(mailbox.id, "me", LEASE, now) == NotTaken("not connected")
 
 
@@ -113,7 +118,7 @@ async def test_a_release_notes_what_is_owed_first(mailbox, now):
 
 async def test_a_lapsed_mailbox_comes_back_to_its_cursor(mailbox, now):
     """Scenario 92. Nothing in between is missed."""
-    assert await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
+    assert await connections.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
     lapsed = await row(mailbox)
     assert [lapsed.state, lapsed.lapse_reason, lapsed.access_token] == ["lapsed", "invalid_grant", None]
     back = await again(mailbox, now)
@@ -121,32 +126,63 @@ async def test_a_lapsed_mailbox_comes_back_to_its_cursor(mailbox, now):
     assert (back.lapsed_at, back.lapse_reason, back.epoch) == (None, None, mailbox.epoch + 2)
 
 
-async def test_a_disconnected_mailbox_starts_afresh_on_its_own_row(mailbox, now):
-    """Scenario 100."""
-    await Mailbox.filter(id=mailbox.id).update(head=1500, head_at=now)
-    await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
+async def test_a_disconnected_mailbox_is_parted_from_then_its_tokens_are_erased(mailbox, now):
+    """Scenario 100. Its jobs do nothing from the click on; what Google is owed is a row."""
+    assert await connections.disconnect(mailbox.id, mailbox.firm_id, now)
     off = await row(mailbox)
-    assert [off.state, off.refresh_token, off.access_token] == ["disconnected", None, None]
-    later = now + timedelta(days=1)
+    assert (off.state, off.epoch, off.stopped_at, off.parting_at) == ("disconnected", mailbox.epoch + 1, now, now)
+    assert await claim_partings(timedelta(minutes=1), 10, now) == [mailbox.id]
+    assert await claim_partings(timedelta(minutes=1), 10, now) == []
+    parting = await to_part(mailbox.id, now)
+    assert parting is not None
+    assert (parting.for_good, parting.grant_is_shared, parting.watch_is_shared, parting.on_the_way) == (True, False, False, False)
+    assert await parted(parting)
+    off = await row(mailbox)
+    assert [off.refresh_token, off.access_token, off.access_expires_at, off.parting_at] == [None] * 4
+    assert await to_part(mailbox.id, now) is None
+
+
+async def test_a_disconnected_mailbox_comes_back_with_a_fresh_baseline_and_a_gap(mailbox, now):
+    """Scenario 100. The gap begins where the mailbox was known, and the mail of before stays wanted."""
+    await Mailbox.filter(id=mailbox.id).update(head=1500, head_at=now)
+    await connections.disconnect(mailbox.id, mailbox.firm_id, now)
+    later = now + timedelta(days=9)
     back = await again(mailbox, later)
-    assert (back.id, int(back.cursor), back.head, back.head_at, back.started_at) == (mailbox.id, 9000, None, None, later)
+    assert (back.id, int(back.cursor), back.head, back.head_at, back.started_at) == (mailbox.id, 9000, None, None, mailbox.started_at)
+    assert (back.away_since, back.stopped_at, back.parting_at, back.recover_at) == (now, None, None, later)
+    (gap,) = await Gap.filter(mailbox_id=mailbox.id)
+    assert (gap.since, gap.until, gap.reason) == (mailbox.history_at - OVERLAP, later + MARGIN, "disconnected")
+
+
+async def test_who_does_not_want_the_mail_in_between_starts_afresh(mailbox, now):
+    """Scenario 100."""
+    await Gap.create(mailbox_id=mailbox.id, since=now - OVERLAP, until=now, reason="history expired", opened_at=now)
+    await connections.disconnect(mailbox.id, mailbox.firm_id, now)
+    later = now + timedelta(days=1)
+    back = await again(mailbox, later, in_between=False)
+    assert (int(back.cursor), back.started_at, back.away_since) == (9000, later, None)
+    assert await Gap.filter(mailbox_id=mailbox.id, closed_at=None).count() == 0
 
 
 async def test_another_google_account_and_another_firm_are_rows_of_their_own(mailbox, now):
     """Scenarios 17, 94, 125. An old cursor is never used for another account."""
-    other_account = await again(mailbox, now, sub="another")
     other_firm = await again(mailbox, now, firm_id=(await a_firm()).id)
+    assert (await row(mailbox)).state == "connected"
+    other_account = await again(mailbox, now, sub="another")
     assert len({mailbox.id, other_account.id, other_firm.id}) == 3
-    assert (int(other_account.cursor), int(other_firm.cursor), (await row(mailbox)).epoch) == (9000, 9000, 1)
+    assert (int(other_account.cursor), int(other_firm.cursor)) == (9000, 9000)
+    # The address is the other account's now: what had it before is over, and nobody is written to about it.
+    before = await row(mailbox)
+    assert (before.state, before.cursor, before.parting_at) == ("disconnected", mailbox.cursor, now)
 
 
 async def test_only_the_connection_that_failed_lapses(mailbox, now):
     """Scenarios 92, 120."""
     back = await again(mailbox, now)
-    assert not await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
+    assert not await connections.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
     assert (await row(mailbox)).state == "connected"
-    assert await mailboxes.lapse(mailbox.id, back.epoch, "invalid_grant", now)
-    assert not await mailboxes.lapse(mailbox.id, back.epoch, "invalid_grant", now)  # once
+    assert await connections.lapse(mailbox.id, back.epoch, "invalid_grant", now)
+    assert not await connections.lapse(mailbox.id, back.epoch, "invalid_grant", now)  # once
 
 
 @pytest.mark.parametrize("change", ["connect", "disconnect", "lapse"])
@@ -157,9 +193,9 @@ async def test_whatever_ends_a_connection_ends_its_lease(mailbox, now, change):
         case "connect":
             await again(mailbox, now)
         case "disconnect":
-            await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
+            await connections.disconnect(mailbox.id, mailbox.firm_id, now)
         case "lapse":
-            await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
+            await connections.lapse(mailbox.id, mailbox.epoch, "invalid_grant", now)
     with pytest.raises(LeaseLost):
         await leases.renew(run, now)
     before = await row(mailbox)
@@ -188,7 +224,7 @@ async def test_a_push_finds_the_connected_mailboxes_of_its_address_in_every_firm
     other = await again(mailbox, now, firm_id=(await a_firm()).id)
     upper = mailbox.address.upper()
     assert await Mailbox.connected_ids(upper) == (tuple(sorted((mailbox.id, other.id))), True)
-    await mailboxes.disconnect(other.id, other.firm_id)
+    await connections.disconnect(other.id, other.firm_id, now)
     assert await Mailbox.connected_ids(upper) == ((mailbox.id,), True)
     assert await Mailbox.connected_ids("nobody@sample.test") == ((), False)
     assert await Mailbox.connected_ids("nonsense") == ((), False)

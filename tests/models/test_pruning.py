@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from models.attempts import OAuthAttempt, Wish
 from models.database import connection
 from models.gaps import Gap
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.pruning import AT_ONCE, KEPT, UNUSABLE_FOR, prune
-from models.sessions import OAuthAttempt, Session, SignInLink
+from models.sessions import Session, SignInLink
 from tests.builders import a_firm, a_mailbox, a_user
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -83,7 +84,7 @@ async def test_sign_in_links_sessions_and_attempts_go_once_they_have_been_useles
     tokens = {}
     for name, begun_at in (("over", then - SECOND - DAY), ("over of late", then - DAY), ("alive", now)):
         session = await Session.begin(user.id, DAY, begun_at)
-        state = await OAuthAttempt.begin(session, user.id, code_verifier="sealed", nonce="n", valid_for=DAY, now=begun_at)
+        state = await OAuthAttempt.begin(session, user.id, Wish(), code_verifier="sealed", nonce="n", valid_for=DAY, now=begun_at)
         tokens[name] = session, await SignInLink.issue(user, DAY, begun_at, mailed=False), state
     await prune(LEDGER, now)
     assert [await model.all().count() for model in (Session, SignInLink, OAuthAttempt)] == [2, 2, 2]

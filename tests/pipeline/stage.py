@@ -16,15 +16,17 @@ import redis.asyncio
 
 import settings
 from gmail.client import Gmail, GmailMailbox
-from gmail.endpoints import GMAIL_READONLY
+from gmail.endpoints import GMAIL_READONLY, GoogleEndpoints
+from gmail.oauth import OAuthClient
 from gmail.tokens import Refresher
-from models import mailboxes
+from models import connections
 from models.activities import Activity
+from models.connections import Connect
 from models.directory import Client
 from models.firms import Firm, User
 from models.leases import Held
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Mailbox
+from models.mailboxes import Mailbox
 from models.project import Budget
 from models.sweeps import claim_pending
 from pipeline.jobs import FRESH, SWEEP
@@ -123,7 +125,7 @@ class Stage(Workshop):
         baseline, now = int(account["historyId"]), self.clock.moment
         tokens = VAULT.seal(refresh), VAULT.seal(access), datetime.now(UTC) + timedelta(hours=1)
         grant = Connect(firm.id, user.id, account["sub"], address, *tokens, baseline, now)
-        return await Mailbox.get(id=await mailboxes.connect(grant, now))
+        return await Mailbox.get(id=await connections.connect(grant, now))
 
     async def consent(self, address: str) -> tuple[str, str]:
         """Refresh and access token, as a person's consent gives them."""
@@ -213,6 +215,7 @@ class Stage(Workshop):
 
 
 def tools_for(url: str, session: aiohttp.ClientSession, refresher: Refresher, marks: redis.asyncio.Redis, clock: Clock) -> Tools:
+    endpoints = GoogleEndpoints(f"{url}/o/oauth2/v2/auth", f"{url}/token", f"{url}/revoke", f"{url}/oauth2/v1/certs", url)
     limits = settings.load().limits.model_copy(update={"listing_gap": timedelta(0)})
     return Tools(
         Gmail(session, url),
@@ -225,4 +228,5 @@ def tools_for(url: str, session: aiohttp.ClientSession, refresher: Refresher, ma
         3,
         UNMETERED,
         settings.load(),
+        OAuthClient(endpoints, CLIENT_ID, CLIENT_SECRET, session),
     )

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models import mailboxes
+from models import connections
 from models.activities import Activity
+from models.connections import Connect
 from models.database import connection
 from models.emails import Email
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Mailbox
+from models.mailboxes import Mailbox
 from pipeline.jobs import SWEEP
 from pipeline.sync import Trigger, sync
 from tests.builders import VAULT, a_client, a_mail
@@ -40,7 +41,7 @@ async def reconnect(stage: Stage, mailbox: Mailbox) -> Mailbox:
     refresh, access = await stage.consent(mailbox.address)
     tokens = VAULT.seal(refresh), VAULT.seal(access), datetime.now(UTC) + timedelta(hours=1)
     head, now = await stage.head(mailbox), stage.clock.moment
-    await mailboxes.connect(Connect(mailbox.firm_id, mailbox.user_id, mailbox.google_sub, mailbox.address, *tokens, head, now), now)
+    await connections.connect(Connect(mailbox.firm_id, mailbox.user_id, mailbox.google_sub, mailbox.address, *tokens, head, now), now)
     return await Mailbox.get(id=mailbox.id)
 
 
@@ -88,13 +89,13 @@ async def test_after_a_disconnect_in_the_middle_of_a_batch_nothing_more_is_filed
     """Scenarios 100, 120."""
     eva, _ = await eva_and_client(stage)
     await stage.mail(eva, a_mail(subject="Too late"))
-    stage.wire.after(where, lambda: mailboxes.disconnect(eva.id, eva.firm_id))
+    stage.wire.after(where, lambda: connections.disconnect(eva.id, eva.firm_id, stage.clock.moment))
     await stage.sweep(eva)
     assert (await Email.all().count(), await Activity.all().count()) == (0, 0)
     assert await LedgerEntry.exclude(outcome=None).count() == 0
     now = await Mailbox.get(id=eva.id)
     assert now.state == "disconnected"
-    kept = now.access_token, now.refresh_token, now.last_filed_at, now.lease_owner, now.next_attempt_at
+    kept = now.last_filed_at, now.lease_owner, now.next_attempt_at
     assert set(kept) == {None}
     if where == "/history?":
         assert await LedgerEntry.all().count() == 0
@@ -107,7 +108,7 @@ async def test_a_disconnect_leaves_the_cursor_of_the_next_connection_alone(stage
     fresh: list[Mailbox] = []
 
     async def off_and_on() -> None:
-        await mailboxes.disconnect(eva.id, eva.firm_id)
+        await connections.disconnect(eva.id, eva.firm_id, stage.clock.moment)
         fresh.append(await reconnect(stage, eva))
 
     stage.wire.after("/history?", off_and_on)

@@ -20,6 +20,8 @@ from structlog.testing import capture_logs
 
 import settings
 from gmail.client import Gmail
+from gmail.endpoints import GoogleEndpoints
+from gmail.oauth import OAuthClient
 from gmail.tokens import Refresher
 from models.database import connection, database_clock
 from models.mailboxes import Mailbox
@@ -295,6 +297,7 @@ async def place(database: None, valkey: redis.Redis, valkey_server: Server) -> A
             1,
             UNMETERED,
             settings.load(),
+            OAuthClient(GoogleEndpoints(url, url, url, url, url), "id", "secret", session),
         )
         with capture_logs():
             yield place

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.activities import Activity
+from models.connections import Connect, connect
 from models.database import connection
 from models.emails import Email, Receipt
 from models.gaps import Gap, claim_recoveries, listed, next_stretch
 from models.ledger import LedgerEntry
-from models.mailboxes import Connect, Mailbox, connect
+from models.mailboxes import Mailbox
 from pipeline.jobs import FRESH
 from pipeline.recover import SHARE, between, recover
 from pipeline.sync import Trigger, sync

@@ -11,11 +11,10 @@ from structlog.testing import capture_logs
 
 from models.activities import Activity
 from models.emails import Email, Receipt
-from models.gaps import MARGIN, Gap, backfill
+from models.gaps import MARGIN, OVERLAP, Gap, backfill
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.sweeps import figures
-from pipeline.discover import OVERLAP
 from pipeline.recover import recover
 from tests.builders import a_client, a_firm, a_mail, a_user
 from tests.pipeline.recovery import DAY, INTERVAL, recover_and_sync, to_what_is_due_next, until_whole, work

@@ -11,7 +11,7 @@ import redis
 from dramatiq import Message
 
 from gmail import client as gmail_client
-from models import mailboxes
+from models import connections
 from models.audits import claim_audits
 from models.emails import Email
 from models.gaps import Gap
@@ -222,7 +222,7 @@ async def test_an_audit_writes_nothing_into_a_connection_that_is_not_its_own(des
 async def test_after_a_disconnect_nothing_more_is_found(desk: Desk) -> None:
     """Scenario 120."""
     await desk.lost()
-    desk.stage.wire.after("/messages?", lambda: mailboxes.disconnect(desk.eva.id, desk.eva.firm_id))
+    desk.stage.wire.after("/messages?", lambda: connections.disconnect(desk.eva.id, desk.eva.firm_id, desk.stage.clock.moment))
     assert await desk.audited() == "not proven"
     assert await LedgerEntry.filter(found_by="audit").count() == 0
     assert await due(desk.stage, DAY) == []

@@ -83,7 +83,7 @@ async def test_what_is_not_connected_or_switched_off_is_left_alone(now, claim):
     await Mailbox.all().update(next_attempt_at=now)
     await Mailbox.filter(id=lapsed).update(state="lapsed")
     await Mailbox.filter(id=paused).update(state="paused")
-    await Firm.choose_provider((await Mailbox.get(id=off)).firm_id, "none")
+    await Firm.choose_provider((await Mailbox.get(id=off)).firm_id, "none", now)
     assert await claim(now) == [connected]
 
 

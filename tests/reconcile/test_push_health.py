@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from models import mailboxes
+from models import connections
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.sweeps import Sweep, figures
@@ -267,10 +267,10 @@ async def test_many_lapses_within_an_hour_are_no_doing_of_so_many_people(stage):
         return gauge(metrics.LAPSE_SURGE)
 
     for mailbox_id in fleet[1:]:
-        assert await mailboxes.lapse(mailbox_id, 1, "invalid_grant", stage.clock.moment)
+        assert await connections.lapse(mailbox_id, 1, "invalid_grant", stage.clock.moment)
     assert await surges() == 0
     stage.wait(minutes=59)
-    assert await mailboxes.lapse(fleet[0], 1, "invalid_grant", stage.clock.moment)
+    assert await connections.lapse(fleet[0], 1, "invalid_grant", stage.clock.moment)
     assert await surges() == 1
     stage.wait(minutes=1)
     assert await surges() == 0

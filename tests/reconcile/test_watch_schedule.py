@@ -104,7 +104,7 @@ async def test_only_who_is_connected_and_may_ask_is_renewed(now: datetime) -> No
     await Mailbox.filter(id=paused).update(state="paused")
     await Mailbox.filter(id=later).update(watch_due_at=now + HOUR)
     await Mailbox.filter(id=cooling).update(cool_down_until=now + HOUR)
-    await Firm.choose_provider((await Mailbox.get(id=off)).firm_id, "none")
+    await Firm.choose_provider((await Mailbox.get(id=off)).firm_id, "none", now)
     assert await due(now) == [well]
     assert [mailbox for mailbox in (lapsed, paused, cooling, well, off) if await to_watch(mailbox, now)] == [well]
     assert sorted(await due(now + HOUR)) == sorted([later, cooling, well])

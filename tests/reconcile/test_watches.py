@@ -9,7 +9,7 @@ import pytest
 
 from gmail.endpoints import GoogleEndpoints
 from gmail.oauth import Grant, OAuthClient
-from models import mailboxes
+from models import connections
 from models.mailboxes import Mailbox
 from models.project import ProjectState
 from models.watches import claim_watches
@@ -300,7 +300,7 @@ async def test_when_the_project_is_throttled_the_rest_of_the_job_asks_nothing(st
 
 
 async def disconnected(stage: Stage, mailbox: Mailbox) -> None:
-    await mailboxes.disconnect(mailbox.id, mailbox.firm_id)
+    await connections.disconnect(mailbox.id, mailbox.firm_id, stage.clock.moment)
 
 
 async def reconnected(stage: Stage, mailbox: Mailbox) -> None:
@@ -396,7 +396,7 @@ async def connect(stage: Stage, address: str = "sam@sample.test") -> Mailbox:
     grant = Grant(refresh, access, stage.clock.moment + HOUR, frozenset(), account["sub"], address, True)
     endpoints = GoogleEndpoints(*[f"{stage.sandbox.url}/nowhere"] * 5)
     oauth = OAuthClient(endpoints, "client", "secret", stage.logins)
-    connections = Connections(stage.tools.gmail, oauth, VAULT, TOPIC, stage.clock)
+    connections = Connections(stage.tools.gmail, oauth, stage.tools.refresher, VAULT, TOPIC, stage.clock)
     return await Mailbox.get(id=await connections.complete(await a_user(stage.firm, address), grant))
 
 

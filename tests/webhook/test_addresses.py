@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models import mailboxes
+from models import connections
 from models.mailboxes import Mailbox
 from tests.builders import a_firm, a_mailbox, a_user
 from tests.webhook.hook import SAM, Hook, news
@@ -60,7 +60,7 @@ async def test_a_mailbox_that_two_firms_connected_is_queued_for_both(hook: Hook,
     """Scenario 17."""
     second = await a_mailbox(await a_user(await a_firm()), address=SAM.title(), sub=sam.google_sub)
     third = await a_mailbox(await a_user(await a_firm()), address=SAM, sub=sam.google_sub)
-    await mailboxes.lapse(third.id, third.epoch, "invalid_grant", datetime.now(UTC))
+    await connections.lapse(third.id, third.epoch, "invalid_grant", datetime.now(UTC))
     answer = await hook.push()
     assert (answer.status, answer.counted, sorted(job[0] for job in jobs())) == (204, {"queued": 1}, [sam.id, second.id])
 
