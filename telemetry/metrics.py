@@ -21,6 +21,7 @@ WATCHES = Counter("postroom_watches_total", "Watches asked for, by what came of 
 AUDITS = Counter("postroom_audits_total", "Audits by what came of them", ["outcome"])
 AUDIT_FOUND = Counter("postroom_audit_found_messages_total", "Messages that only an audit found: losses that were healed")
 WITHDRAWN = Counter("postroom_withdrawn_messages_total", "Messages whose text was erased, as they were put away right after they came")
+LETTERS = Counter("postroom_letters_total", "Letters by kind and what became of a try to send one", ["kind", "outcome"])
 JOBS = Counter("postroom_jobs_total", "Jobs that ended", ["actor", "outcome"])
 JOB_SECONDS = Histogram("postroom_job_seconds", "How long a job took", ["actor"])
 
@@ -43,12 +44,15 @@ LAPSE_SURGE = Gauge("postroom_lapse_surge", "1 if so many mailboxes lapsed withi
 DAY_UNITS = Gauge("postroom_gmail_day_units", "Quota units spent since midnight in Los Angeles, where Google's day begins", registry=None)
 DAY_SHARE = Gauge("postroom_gmail_day_budget_ratio", "Share of the daily budget that is spent", registry=None)
 COOLING = Gauge("postroom_project_cool_down_seconds", "How long Google wants no calls of the whole project", registry=None)
+LETTERS_DUE = Gauge("postroom_letters_due", "Letters that are due and not sent", registry=None)
+LETTERS_HELD = Gauge("postroom_letters_held", "Those of them that are held back until an operator has looked", registry=None)
 MAILBOXES = Gauge("postroom_mailboxes", "Mailboxes by state", ["state"], registry=None)
 
 
 TOLD_BY_RECONCILE = (
     *(QUEUE_DEPTH, OLDEST_JOB, LAST_SWEEP, SWEEP_FOUND, SWEEP_SECONDS, PENDING, PARKED, GAPS, MAILBOXES),
     *(SILENT, PUSH_DEAD, LATE, UNWATCHED, SOONEST_EXPIRY, LAPSE_SURGE, DAY_UNITS, DAY_SHARE, COOLING),
+    *(LETTERS_DUE, LETTERS_HELD),
 )
 
 

@@ -1,0 +1,1 @@
+"""Letters: what Postroom writes to people when they are not looking at its pages."""
