@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from portal.refusals import OTHER, SURPRISE, WORDS, AdminsOnly, NotHere, NotSignedIn, Refusal, StaleForm, Words
 from portal.rendering import render
-from portal.session import form_is_ours, same_origin
+from portal.session import door, form_is_ours, same_origin
 from portal.visit import Portal, Visit, arrive, to
 from telemetry.logs import fault
 
@@ -47,7 +47,7 @@ async def _answer(page: Page, portal: Portal, request: Request) -> Response:
         await _admit(page, visit)
         return await page.answer(visit)
     except NotSignedIn:
-        return to("/sign-in")
+        return _to_the_door(page, request)
     except Refusal as refusal:
         return _told(visit, refusal.status, WORDS[type(refusal)])
     except HTTPException as refused:
@@ -71,13 +71,34 @@ async def _admit(page: Page, visit: Visit) -> None:
         raise StaleForm
 
 
+def _to_the_door(page: Page, request: Request) -> Response:
+    """And on from there to where somebody wanted to go. What they wanted to change they are asked again, there."""
+    if "hx-request" in request.headers:  # a part of a page would show the door inside of it: the page as a whole goes there
+        return Response(status_code=401, headers={"hx-refresh": "true"})
+    asked = f"?{request.url.query}" if request.url.query else ""
+    return to(door(request.url.path + asked if page.method == "GET" and page.who is not Who.ANYONE else "/"))
+
+
 def _told(visit: Visit | None, status: int, words: Words) -> Response:
     if visit is None:
         return render("refusal.html", status, words=words, user=None, here="", form_proof="")
     return visit.render("refusal.html", status, words=words)
 
 
-async def lost(_request: Request, refused: Exception) -> Response:
+def lost(portal: Portal) -> Callable[[Request, Exception], Awaitable[Response]]:
     """The answer where no page is: an unknown address, or a method that it does not have."""
-    status = refused.status_code if isinstance(refused, HTTPException) else 500
-    return _told(None, status, WORDS[NotHere] if status == 404 else OTHER)
+
+    async def answer(request: Request, refused: Exception) -> Response:
+        status = refused.status_code if isinstance(refused, HTTPException) else 500
+        return _told(await _arrived(portal, request), status, WORDS[NotHere] if status == 404 else OTHER)
+
+    return answer
+
+
+async def _arrived(portal: Portal, request: Request) -> Visit | None:
+    """Who comes; nobody, as long as nobody can be looked up."""
+    try:
+        return await arrive(portal, request)
+    except Exception as surprise:
+        fault("visitor unknown", surprise)
+        return None

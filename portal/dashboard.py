@@ -5,13 +5,13 @@ from datetime import datetime
 
 from starlette.responses import Response
 
+from letters.lapses import LAPSES
 from models.activities import Activity, Review
 from models.directory import Client
 from models.emails import Email
 from models.listings import newest_mails
 from models.mailboxes import Mailbox
 from portal.candidates import Guess, in_names
-from portal.lapses import LAPSES
 from portal.visit import Visit
 
 QUESTIONS = 20  # shown at once; the heading counts them all
@@ -36,9 +36,15 @@ async def show(visit: Visit) -> Response:
         questions=await _questions(firm),
         newest=await newest_mails(firm, NEWEST),
         has_clients=await Client.any_in(firm),
-        mailbox=await Mailbox.of_user(visit.user.id),
+        mailbox=_in_need(await Mailbox.held_by(visit.user.id)),
         lapses=LAPSES,
     )
+
+
+def _in_need(held: list[Mailbox]) -> Mailbox | None:
+    """The one that its person must do something about, or else any that is read."""
+    order = {"lapsed": 0, "connected": 1, "paused": 2, "disconnected": 3}
+    return min(held, key=lambda mailbox: order[mailbox.state], default=None)
 
 
 async def _questions(firm_id: int) -> list[Question]:

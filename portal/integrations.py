@@ -1,23 +1,113 @@
-"""Settings → Integrations: the firm's provider, and how everybody's connection does. Admins only."""
+"""Settings → Integrations: the firm's provider, how everybody's connection does, and who else is to come. Admins only."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any, Literal
 
 from starlette.responses import Response
 
+from letters.lapses import LAPSES
 from models.firms import Firm, Provider
-from models.listings import connections
-from portal.lapses import LAPSES
+from models.invitations import ONE_A_DAY, Outcome, invite, invite_who_never_connected
+from models.listings import Person, people
+from models.notices import ACCOUNT_ENDED
+from models.parting import KEPT_WITHOUT_PROVIDER
+from portal.guests import MOST, Line, guests_of, lines_of
 from portal.refusals import Unreadable
 from portal.visit import Visit, to
 
+HERE = "/settings/integrations"
 PROVIDERS: dict[str, Provider] = {"none": "none", "google": "google"}
+Standing = Literal["connected", "lapsed", "ended", "paused", "disconnected", "never"]
+# In the order in which they are told: one, several.
+COUNTED: dict[Standing, tuple[str, str]] = {
+    "lapsed": ("needs a new permission", "need a new permission"),
+    "ended": ("has no working Google account", "have no working Google account"),
+    "paused": ("has paused", "have paused"),
+    "disconnected": ("is disconnected", "are disconnected"),
+    "never": ("was never connected", "were never connected"),
+}
 
 
 async def show(visit: Visit) -> Response:
-    return visit.render("integrations.html", connections=await connections(visit.user.firm_id), lapses=LAPSES)
+    return await _page(visit)
 
 
 async def choose(visit: Visit) -> Response:
     provider = PROVIDERS.get(await visit.field("provider"))
     if provider is None:
         raise Unreadable
-    await Firm.choose_provider(visit.user.firm_id, provider)
-    return to("/settings/integrations")
+    await Firm.choose_provider(visit.user.firm_id, provider, visit.now)
+    return to(HERE)
+
+
+async def invite_lines(visit: Visit) -> Response:
+    """The page tells what became of each line; to send it twice changes nothing more."""
+    written = await visit.field("people")
+    lines = lines_of(written)
+    if len(lines) > MOST:
+        return await _page(visit, 409, written=written, too_many=len(lines))
+    done = await invite(visit.user.firm_id, guests_of(lines), visit.user.name, visit.now)
+    results = [(line, _became(line, done)) for line in lines]
+    left = "\n".join(line.text for line, became in results if became == "no address")
+    return await _page(visit, results=results, written=left, invited=sum(became in ("invited", "again") for _, became in results))
+
+
+async def invite_the_others(visit: Visit) -> Response:
+    """All who never connected."""
+    counts = Counter(await invite_who_never_connected(visit.user.firm_id, visit.user.name, visit.now, but=visit.user.id))
+    return await _page(visit, invited=counts[Outcome.AGAIN], lately=counts[Outcome.LATELY])
+
+
+def _became(line: Line, done: dict[str, Outcome]) -> str:
+    """Pure."""
+    if line.guest is None:
+        return "no address"
+    return "repeated" if line.repeated else done[line.guest.key]
+
+
+async def _page(visit: Visit, status: int = 200, **told: Any) -> Response:
+    everybody = await people(visit.user.firm_id)
+    here, firm = [person for person in everybody if person.active], visit.user.firm
+    return visit.render(
+        "integrations.html",
+        status,
+        people=here,
+        gone=[person for person in everybody if not person.active],
+        sentence=sentence(here),
+        never=sum(standing(person) == "never" for person in here if person.id != visit.user.id),
+        kept_until=firm.provider_off_at and firm.provider_off_at + KEPT_WITHOUT_PROVIDER,
+        most=MOST,
+        **words(visit),
+        **{"results": [], "written": "", "too_many": 0, "invited": None, "lately": 0} | told,
+    )
+
+
+def words(visit: Visit) -> dict[str, object]:
+    """What templates/mailbox_words.html needs."""
+    interval = visit.portal.settings.sweep.interval / timedelta(minutes=1)
+    return {"lapses": LAPSES, "interval": f"{interval:g}", "a_day_ago": visit.now - ONE_A_DAY}
+
+
+def standing(person: Person) -> Standing:
+    """How somebody is counted: by what most needs a person to act. Pure."""
+    held = [mailbox for mailbox in person.mailboxes if mailbox.state != "disconnected"]
+    lapsed = [mailbox.lapse_reason for mailbox in held if mailbox.state == "lapsed"]
+    if lapsed:
+        return "ended" if all(reason in ACCOUNT_ENDED for reason in lapsed) else "lapsed"
+    if any(mailbox.state == "connected" for mailbox in held):
+        return "connected"
+    if held:
+        return "paused"
+    return "disconnected" if person.mailboxes else "never"
+
+
+def sentence(everybody: list[Person]) -> str:
+    """`7 of 9 people are connected; 1 needs a new permission; 1 was never connected.` Pure."""
+    counts = Counter(map(standing, everybody))
+    well, total = counts["connected"], len(everybody)
+    if well == total:
+        return "Everybody is connected." if total > 1 else "1 person is connected."
+    said = [f"{well} of {total} people {'is' if well == 1 else 'are'} connected" if total > 1 else "Nobody is connected"]
+    said += [f"{counts[one]} {words[counts[one] > 1]}" for one, words in COUNTED.items() if counts[one]]
+    return "; ".join(said) + "."

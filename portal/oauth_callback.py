@@ -1,14 +1,18 @@
 """The way back from Google's consent: a connection, or a page that says what happened and what to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
 from gmail.errors import CodeRefused, ConsentIncomplete, GmailTrouble, IdentityUnproven, NotAllowed, OperatorFault, TryAgain
 from models.address import key_of
-from models.sessions import OAuthAttempt
+from models.attempts import OAuthAttempt, Wish
+from models.connections import NobodyThere
+from models.turns import Busy
 from pipeline.connection import NoRefreshToken, WrongAccount
-from portal.email_sync import HERE
+from portal import google_sign_in
+from portal.email_sync import HERE, depart
+from portal.refusals import NotSignedIn
 from portal.visit import Visit, to
 from telemetry.logs import log
 
@@ -34,7 +38,7 @@ STALE = NotConnected(
     "Start again from here.",
 )
 CANCELLED = NotConnected(
-    400, "You did not connect Gmail", "You cancelled on Google's page.", "Whenever you like, connect again and choose Allow."
+    400, "You did not connect Gmail", "You cancelled on Google's page.", "Whenever you like, connect again, and allow it on Google's page."
 )
 ADMIN_REFUSES = NotConnected(
     403,
@@ -47,7 +51,7 @@ UNTICKED = NotConnected(
     400,
     "One box was left unticked",
     "On Google's page the box “View your email messages and settings” has to be ticked: without it Postroom cannot read your mail.",
-    "Connect again, tick that box, and choose Continue.",
+    "Connect again, and leave that box ticked.",
 )
 NOT_PROVEN = NotConnected(
     400, "Google could not say who you are", "The answer did not prove which account it was for.", "Start again from here."
@@ -56,7 +60,13 @@ NO_LASTING_ACCESS = NotConnected(
     400,
     "Google gave access for an hour only",
     "A connection needs access that lasts, and Google did not give it this time.",
-    "Connect again and choose Allow. If it happens again, remove Postroom at myaccount.google.com/connections first.",
+    "Connect again, and allow it on Google's page. If it happens again, remove Postroom at myaccount.google.com/connections first.",
+)
+BUSY = NotConnected(
+    409,
+    "One moment",
+    "This Google account is being connected or disconnected right now, perhaps in another window.",
+    "Wait half a minute, then connect again.",
 )
 NO_GMAIL = NotConnected(
     403, "This Google account has no Gmail", "Google says that mail is not switched on for it.", "Ask your Google administrator."
@@ -74,16 +84,30 @@ MISCONFIGURED = NotConnected(
 
 
 async def come_back(visit: Visit) -> Response:
-    trouble = await _connected(visit)
-    return to(HERE) if trouble is None else visit.render("oauth_callback.html", trouble.status, trouble=trouble)
-
-
-async def _connected(visit: Visit) -> NotConnected | None:
-    """None once the mailbox is connected."""
+    """One address for both ways back, as Google knows one: to sign in, or to connect."""
+    signing_in = await google_sign_in.come_back(visit)
+    if signing_in is not None:
+        return signing_in
     said = visit.request.query_params
     attempt = await OAuthAttempt.redeem(said.get("state", ""), visit.session, visit.user.id, visit.now)
     if attempt is None:
-        return STALE
+        return _told(visit, STALE, Wish())
+    try:
+        trouble = await _connected(visit, attempt)
+    except NoRefreshToken:
+        if not attempt.again:
+            return await depart(visit, replace(attempt.wish, again=True))
+        trouble = NO_LASTING_ACCESS
+    return to(HERE) if trouble is None else _told(visit, trouble, attempt.wish)
+
+
+def _told(visit: Visit, trouble: NotConnected, wish: Wish) -> Response:
+    return visit.render("oauth_callback.html", trouble.status, trouble=trouble, wish=wish)
+
+
+async def _connected(visit: Visit, attempt: OAuthAttempt) -> NotConnected | None:
+    """None once the mailbox is connected. Raises `NoRefreshToken`."""
+    said = visit.request.query_params
     if visit.user.firm.provider != "google":
         return SWITCHED_OFF
     if error := said.get("error"):
@@ -91,10 +115,12 @@ async def _connected(visit: Visit) -> NotConnected | None:
     try:
         await _complete(visit, attempt, said.get("code", ""))
     except WrongAccount as wrong:
-        unverified = key_of(wrong.address) == visit.user.email_key  # the right address, for which Google does not vouch
-        return NOT_PROVEN if unverified else _wrong_account(wrong.address, visit.user.email)
-    except NoRefreshToken:
-        return NO_LASTING_ACCESS
+        unverified = key_of(wrong.address) == key_of(wrong.meant)  # the right address, for which Google does not vouch
+        return NOT_PROVEN if unverified else _wrong_account(wrong)
+    except Busy:
+        return BUSY
+    except NobodyThere:
+        raise NotSignedIn from None
     except GmailTrouble as trouble:
         log.warning("connect failed", error=type(trouble).__name__)
         return _in_words(trouble)
@@ -105,7 +131,7 @@ async def _complete(visit: Visit, attempt: OAuthAttempt, code: str) -> None:
     portal = visit.portal
     verifier = portal.vault.open(attempt.code_verifier)
     grant = await portal.oauth.exchange(code, verifier, portal.settings.redirect_uri, attempt.nonce)
-    await portal.connections.complete(visit.user, grant)
+    await portal.connections.complete(visit.user, grant, attempt.wish)
 
 
 def _refused(error: str) -> NotConnected:
@@ -141,10 +167,11 @@ def _in_words(trouble: GmailTrouble) -> NotConnected:
             return GOOGLE_REFUSES
 
 
-def _wrong_account(chosen: str, own: str) -> NotConnected:
+def _wrong_account(wrong: WrongAccount) -> NotConnected:
     return NotConnected(
         400,
         "That was another Google account",
-        f"You chose {chosen}, but you sign in to Postroom as {own}. Only your own mailbox can be connected.",
-        f"Connect again and choose {own}.",
+        f"You chose {wrong.address}, but this connects {wrong.meant}. Only your own mailbox can be connected, or one that an admin of your "
+        "firm has allowed you.",
+        f"Connect again and choose {wrong.meant}.",
     )

@@ -52,8 +52,19 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"moment": moment, "full": times.full, "day": times.day, "size": size, "counted": counted, "listed": listed}
+    made.filters |= {
+        "moment": moment,
+        "full": times.full,
+        "day": times.day,
+        "hour": times.hour,
+        "span": times.span,
+        "clock": times.clock,
+        "size": size,
+        "counted": counted,
+        "listed": listed,
+    }
     made.globals["style_version"] = hashlib.sha256((STATIC / "postroom.css").read_bytes()).hexdigest()[:12]
+    made.globals["htmx_version"] = hashlib.sha256((STATIC / "htmx.min.js").read_bytes()).hexdigest()[:12]
     return made
 
 

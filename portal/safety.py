@@ -16,7 +16,8 @@ def page_policy(auth_uri: str) -> str:
     """Google's page is among the form targets because browsers hold a form's redirects against them too."""
     google = urlsplit(auth_uri)
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'; "
         f"form-action 'self' {google.scheme}://{google.netloc}"
     )
 

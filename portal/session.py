@@ -1,10 +1,10 @@
-"""The cookie of a signed-in person, and the proofs that a form was sent by our own page. Pure."""
+"""The cookies of a signed-in person and of one on the way to Google, and the proofs that a form was sent by our own page. Pure."""
 
 import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -12,6 +12,10 @@ from starlette.responses import Response
 from settings import Settings
 
 COOKIE = "postroom_session"
+ATTEMPT_COOKIE = "postroom_attempt"
+WAY_BACK = "/oauth/callback"
+ATTEMPT = timedelta(minutes=15)  # from the click to the way back: a slow sign-in with a second factor fits
+LONGEST_NEXT = 200  # a letter remembers no more; our pages' addresses are shorter
 
 
 def remember(response: Response, token: str, settings: Settings) -> None:
@@ -23,6 +27,23 @@ def remember(response: Response, token: str, settings: Settings) -> None:
 
 def forget(response: Response, settings: Settings) -> None:
     response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_over_https(settings.app.base_url))
+
+
+def remember_attempt(response: Response, secret: str, settings: Settings) -> None:
+    """For who has no session yet: what only the browser that set out to Google brings back from there."""
+    response.set_cookie(
+        ATTEMPT_COOKIE,
+        secret,
+        max_age=int(ATTEMPT.total_seconds()),
+        path=WAY_BACK,
+        httponly=True,
+        samesite="lax",
+        secure=_over_https(settings.app.base_url),
+    )
+
+
+def forget_attempt(response: Response, settings: Settings) -> None:
+    response.delete_cookie(ATTEMPT_COOKIE, path=WAY_BACK, httponly=True, samesite="lax", secure=_over_https(settings.app.base_url))
 
 
 def form_proof(session: str, key: str) -> str:
@@ -47,8 +68,14 @@ def same_origin(headers: Headers, base_url: str) -> bool:
 
 def safe_next(address: str) -> str:
     """Where to go after sign-in: a place of ours, whatever the link says."""
-    plain = address.startswith("/") and not address.startswith("//") and address.isascii() and address.isprintable() and "\\" not in address
-    return address if plain else "/"
+    rooted = address.startswith("/") and not address.startswith("//") and len(address) <= LONGEST_NEXT
+    return address if rooted and address.isascii() and address.isprintable() and "\\" not in address else "/"
+
+
+def door(leads_to: str) -> str:
+    """The address of the sign-in page that leads on to this place."""
+    wanted = safe_next(leads_to)
+    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted}, safe='/')}"
 
 
 def _over_https(base_url: str) -> bool:

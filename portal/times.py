@@ -23,6 +23,24 @@ def full(moment: datetime) -> str:
     return f"{moment:%A}, {moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
+def span(since: datetime, until: datetime) -> str:
+    """`Tuesday, 3 March 2026, 09:12 to 10:40 UTC`, or two days and times."""
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
+    if since.date() == until.date():
+        return f"{full(since).removesuffix(' UTC')} to {until:%H:%M} UTC"
+    return f"{full(since)} to {full(until)}"
+
+
+def hour(moment: datetime) -> str:
+    """`09:12`"""
+    return f"{moment.astimezone(UTC):%H:%M}"
+
+
+def clock(moment: datetime) -> str:
+    """`09:12:30`"""
+    return f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
 def day(moment: datetime) -> str:
     """`3 March 2026`"""
     moment = moment.astimezone(UTC)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from gmail.client import Gmail
 from gmail.endpoints import GoogleEndpoints
 from gmail.oauth import OAuthClient
+from gmail.tokens import Refresher
 from models.firms import User
 from models.sessions import SignInLink
 from pipeline.connection import Connections
@@ -75,11 +76,11 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(google: str, *, https: bool = False) -> AsyncIterator[Site]:
-    """`google`: where Google is. `https`: the pages stand behind a proxy that speaks it."""
+async def a_site(google: str, *, https: bool = False, mail: str = "mail.test") -> AsyncIterator[Site]:
+    """`google`: where Google is. `https`: the pages stand behind a proxy that speaks it. `mail`: the server for letters."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    clock, settings = Clock(), _settings("https://postroom.example" if https else url, google)
+    clock, settings = Clock(), _settings("https://postroom.example" if https else url, google, mail)
     async with aiohttp.ClientSession() as session:
         server = uvicorn.Server(
             uvicorn.Config(
@@ -103,12 +104,13 @@ async def _machine(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("not a page")
 
 
-def _settings(base_url: str, google: str) -> Settings:
+def _settings(base_url: str, google: str, mail: str) -> Settings:
     plain = load()
     endpoints = GoogleEndpoints(f"{google}/o/oauth2/v2/auth", f"{google}/token", f"{google}/revoke", f"{google}/oauth2/v1/certs", google)
     return plain.model_copy(
         update={
             "app": plain.app.model_copy(update={"base_url": base_url}),
+            "mail": plain.mail.model_copy(update={"smtp_host": mail}),
             "google": plain.google.model_copy(
                 update={name: getattr(endpoints, name) for name in GoogleEndpoints.__dataclass_fields__}
                 | {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
@@ -122,4 +124,5 @@ def _portal(settings: Settings, clock: Clock, session: aiohttp.ClientSession) ->
     endpoints = GoogleEndpoints(google.auth_uri, google.token_uri, google.revoke_uri, google.oidc_certs_url, google.gmail_api)
     oauth = OAuthClient(endpoints, google.client_id, google.client_secret, session)
     gmail = Gmail(session, google.gmail_api)
-    return Portal(settings, oauth, Connections(gmail, oauth, VAULT, TOPIC, clock), VAULT, clock)
+    refresher = Refresher(google.token_uri, google.client_id, google.client_secret)
+    return Portal(settings, oauth, Connections(gmail, oauth, refresher, VAULT, TOPIC, clock), VAULT, clock)

@@ -16,14 +16,26 @@ NAMES = [f"{page.method} {page.path}" for page in PRIVATE]
 
 
 def address_of(page: Page, id: int = 1) -> str:
-    return page.path.replace("{id:int}", str(id)).replace("{token}", "token")
+    return re.sub(r"{\w+:int}", str(id), page.path).replace("{token}", "token")
 
 
 @pytest.mark.parametrize("page", PRIVATE, ids=NAMES)
-async def test_who_is_not_signed_in_is_sent_to_the_door(site: Site, page: Page) -> None:
+async def test_who_is_not_signed_in_is_sent_to_the_door_and_from_there_to_the_page(site: Site, page: Page) -> None:
+    browser, address = site.browser(), address_of(page)
+    answer = await (browser.post if page.method == "POST" else browser.get)(address)
+    assert answer.status == 303
+    assert answer.target == ("/sign-in" if page.method == "POST" or address == "/" else f"/sign-in?next={address}")
+
+
+async def test_a_part_of_a_page_does_not_show_the_door_inside_of_it(site: Site) -> None:
+    answer = await site.browser().get("/settings/email-sync/progress", **{"HX-Request": "true"})
+    assert (answer.status, answer.headers["HX-Refresh"], answer.body) == (401, "true", "")
+
+
+async def test_a_longer_address_is_kept_whole_and_one_too_long_is_let_go(site: Site) -> None:
     browser = site.browser()
-    answer = await (browser.post if page.method == "POST" else browser.get)(address_of(page))
-    assert (answer.status, answer.target) == (303, "/sign-in")
+    assert (await browser.get("/clients?q=a%26b&page=2")).target == "/sign-in?next=/clients%3Fq%3Da%2526b%26page%3D2"
+    assert (await browser.get("/clients?q=" + "x" * 200)).target == "/sign-in"
 
 
 @pytest.mark.parametrize("page", [page for page in PRIVATE if page.method == "POST"], ids=lambda page: page.path)
@@ -33,7 +45,7 @@ async def test_a_form_without_proof_is_refused(site: Site, page: Page) -> None:
     other = await site.signed_in(await a_user(firm, role="admin"))
     proof_of_another = str((await other.get("/")).form("Sign out").find("input")["value"])  # type: ignore[index]
     for proof in ({}, {"form_proof": ""}, {"form_proof": "é"}, {"form_proof": proof_of_another}):
-        refused = await browser.post(page.path, {"provider": "none", **proof})
+        refused = await browser.post(address_of(page), {"provider": "none", **proof})
         assert refused.status == 403
         assert refused.heading == "That form has grown old"
     assert (await browser.get("/")).status == 200, "still signed in"
@@ -46,24 +58,27 @@ async def test_staff_do_not_see_or_change_what_is_an_admins(site: Site, page: Pa
     browser = await site.signed_in(await a_user(firm))
     proof = str((await browser.get("/")).form("Sign out").find("input")["value"])  # type: ignore[index]
     form = {"form_proof": proof, "provider": "none"}
-    refused = await (browser.post(page.path, form) if page.method == "POST" else browser.get(page.path))
+    refused = await (browser.post(address_of(page), form) if page.method == "POST" else browser.get(address_of(page)))
     assert refused.status == 403
     assert refused.heading == "This page is for admins"
     assert (await Firm.get(id=firm.id)).provider == "google"
     assert "Integrations" not in (await browser.get("/settings/email-sync")).text
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "{id" in page.path], ids=lambda page: page.path)
+@pytest.mark.parametrize("page", [page for page in PAGES if "{id" in page.path], ids=lambda page: f"{page.method} {page.path}")
 async def test_another_firms_ids_are_not_there(site: Site, page: Page) -> None:
     """Scenario 75."""
     theirs = await a_firm()
-    client = await a_client(theirs, "Their Client")
-    activity = await file_mail(await a_mailbox(await a_user(theirs)), client, html="<p>Theirs</p>")
-    id = client.id if page.path.startswith("/clients") else activity.id
-    assert (await (await site.signed_in(await a_user(theirs))).get(address_of(page, id))).status == 200
+    client, person = await a_client(theirs, "Their Client"), await a_user(theirs, "their.person@theirs.test")
+    activity = await file_mail(await a_mailbox(person), client, html="<p>Theirs</p>")
+    id = {"clients": client.id, "activities": activity.id, "settings": person.id}[page.path.split("/")[1]]
+    if page.method == "GET":
+        assert (await (await site.signed_in(await a_user(theirs, role="admin"))).get(address_of(page, id))).status == 200
     browser = await site.signed_in(await a_user(await a_firm(), role="admin"))
+    proof = str((await browser.get("/")).form("Sign out").find("input")["value"])  # type: ignore[index]
     for missing in (id, 999_999, 2**63, 10**30):
-        answer = await browser.get(address_of(page, missing))
+        address = address_of(page, missing)
+        answer = await (browser.post(address, {"form_proof": proof}) if page.method == "POST" else browser.get(address))
         assert answer.status == 404
         assert "Their" not in answer.body
 
@@ -90,20 +105,21 @@ async def test_every_answer_carries_the_safe_headers(site: Site) -> None:
     for address in (*shown, "/nowhere"):
         headers = (await browser.get(address)).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == ("same-origin" if address == "/sign-in" else "no-referrer")
         assert headers["Cache-Control"] == "no-store"
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
-        assert "script-src" not in policy
+        assert "script-src 'self';" in policy  # nothing inline, nothing from elsewhere
         assert "form-action 'self' http://127.0.0.1:9;" in policy + ";"
         assert "frame-ancestors 'none'" in policy
 
 
 async def test_pages_hold_nothing_that_their_policy_would_block(site: Site) -> None:
     browser = await site.signed_in(await a_user(await a_firm(), role="admin"))
-    for address in ("/", "/clients", "/settings/email-sync", "/settings/integrations", "/nowhere"):
+    for address in ("/", "/clients", "/settings/email-sync", "/settings/account", "/settings/integrations", "/sign-in", "/nowhere"):
         page = await browser.get(address)
-        assert not page.dom.find_all(["script", "style"])
+        assert not page.dom.find_all("style")
+        assert all(str(script["src"]).startswith("/static/") and not script.get_text() for script in page.dom.find_all("script"))
         assert not [tag for tag in page.dom.find_all(True) if any(name == "style" or name.startswith("on") for name in tag.attrs)]
         sheet = str(page.dom.find("link", rel="stylesheet")["href"])  # type: ignore[index]
         style = await browser.get(sheet)
@@ -117,6 +133,21 @@ async def test_an_unknown_page_is_a_friendly_404(site: Site) -> None:
     assert page.status == 404
     assert page.heading == "There is nothing here"
     assert page.links() == ["/"]
+    assert not page.dom.find("nav")
+
+
+async def test_who_is_signed_in_finds_the_way_from_where_nothing_is(site: Site) -> None:
+    browser = await site.signed_in(await a_user(await a_firm()))
+    for missing in (await browser.get("/nowhere"), await browser.post("/clients"), await browser.get("/static/nothing.css")):
+        assert missing.status in (404, 405)
+        assert [link.get_text() for link in missing.dom.select("nav a")] == ["Dashboard", "Clients", "Settings"]
+        assert missing.form("Sign out")
+
+
+async def test_where_nothing_is_is_said_even_while_nobody_can_be_looked_up(site: Site) -> None:
+    site.clock.broken = True
+    page = await site.browser().get("/nowhere")
+    assert (page.status, page.heading) == (404, "There is nothing here")
 
 
 async def test_a_method_that_a_page_does_not_have_is_refused_in_words(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from models import mailboxes
+from models import connections
 from models.firms import Firm
 from models.mailboxes import Mailbox
 from tests.builders import a_client, a_firm, a_mailbox, a_user
@@ -54,7 +54,7 @@ async def test_the_dashboard_shows_what_was_filed_last(site: Site) -> None:
 async def test_the_banner_says_since_when_why_and_what_is_safe(site: Site) -> None:
     user = await a_user(await a_firm())
     mailbox, browser = await a_mailbox(user), await site.signed_in(user)
-    await mailboxes.lapse(mailbox.id, mailbox.epoch, "invalid_grant", NOW - timedelta(days=2))
+    await connections.lapse(mailbox.id, mailbox.epoch, "invalid_grant", NOW - timedelta(days=2))
     text = (await browser.get("/")).text
     assert "Gmail stopped on Tuesday, 3 March 2026, 10:45 UTC." in text
     assert "after a password change" in text
@@ -62,9 +62,9 @@ async def test_the_banner_says_since_when_why_and_what_is_safe(site: Site) -> No
     assert "Reconnect Gmail" in text
     await Mailbox.filter(id=mailbox.id).update(lapse_reason="a reason that nobody knows yet")
     assert "Google says that access was withdrawn." in (await browser.get("/")).text
-    await mailboxes.disconnect(mailbox.id, user.firm_id)
+    await connections.disconnect(mailbox.id, user.firm_id, NOW)
     assert "Your Gmail is not connected." in (await browser.get("/")).text
-    await Firm.choose_provider(user.firm_id, "none")
+    await Firm.choose_provider(user.firm_id, "none", NOW)
     text = (await browser.get("/")).text
     assert "Email sync is switched off" in text
     assert "Connect Gmail" not in text

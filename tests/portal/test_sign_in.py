@@ -1,12 +1,18 @@
-"""One-time links, sessions, and who gets in."""
+"""The door: one-time links, handed over or mailed, sessions, and who gets in."""
 
+import asyncio
+import time
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
+from models.notices import Notice
 from models.sessions import SignInLink
+from portal.sign_in import SAME_MOMENT
 from tests.builders import a_firm, a_user
+from tests.portal.browser import Page
 from tests.portal.conftest import NOWHERE
 from tests.portal.site import Site, a_site
 
@@ -134,7 +140,142 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site)
         assert "Secure" in (await behind_https.browser().post(link)).headers["Set-Cookie"]
 
 
-async def test_the_door_says_how_to_get_a_link(site: Site) -> None:
-    page = await site.browser().get("/sign-in")
-    assert page.heading == "Sign in by a link"
+async def test_a_link_names_whom_it_signs_in(site: Site) -> None:
+    """Who is sent somebody else's link sees that before pressing the button."""
+    sam, kit = await a_user(await a_firm("Sample & Co"), "sam@sample.test"), await a_user(await a_firm(), "kit@sample.test")
+    assert "signs you in as Sam , Sample & Co: once" in (await site.browser().get(await site.link_for(sam))).text
+    kits = await site.signed_in(kit)
+    before = kits.cookies["postroom_session"]
+    page = await kits.get(await site.link_for(sam))
+    assert "Kit is signed in here now, and will be signed out." in page.text
+    await kits.press(page, "Sign in")
+    assert (await site.browser().get("/", Cookie=f"postroom_session={before}")).target == "/sign-in", "the older session has ended"
+
+
+async def test_the_door_shows_both_ways_in(site: Site) -> None:
+    page = await site.browser().get("/sign-in?next=/clients")
+    assert (page.status, page.heading) == (200, "Sign in to Postroom")
+    assert page.headers["Referrer-Policy"] == "same-origin", "or a form says that it stood nowhere"
+    for button, action in (("Continue with Google", "/sign-in/google"), ("Mail me a link", "/sign-in/link")):
+        form = page.form(button)
+        assert form["action"] == action
+        assert form.select_one("input[name=next]")["value"] == "/clients"  # type: ignore[index]
+    assert "an admin of your firm invites you" in page.text
     assert "postroom user sign-in-link" in page.text
+
+
+async def test_who_is_signed_in_goes_through_the_door(site: Site) -> None:
+    browser = await site.signed_in(await a_user(await a_firm()))
+    assert (await browser.get("/sign-in")).heading == "You are signed in"
+    assert (await browser.get("/sign-in?next=/clients")).target == "/clients"
+    assert (await browser.get("/sign-in?next=//evil.test")).heading == "You are signed in"
+
+
+async def test_whoever_asks_for_a_link_reads_the_same(site: Site) -> None:
+    firm = await a_firm()
+    await a_user(firm, "sam@sample.test")
+    await a_user(firm, "gone@sample.test", active=False)
+    said = {}
+    for address in ("sam@sample.test", "gone@sample.test", "nobody@sample.test"):
+        page = await ask_for_link(site, address)
+        assert (page.status, page.heading) == (200, "Look into your mail")
+        assert f"If somebody signs in here as {address} , a link is on its way. It works once, for" in page.text
+        headers = {name: value for name, value in page.headers.items() if name not in ("Date", "Content-Length")}
+        said[page.body.replace(address, "…")] = headers
+    assert len(said) == 1
+    owed = await Notice.all().prefetch_related("user")
+    assert [(notice.kind, notice.user.email, notice.sent_at) for notice in owed] == [("sign_in", "sam@sample.test", None)]
+
+
+async def test_the_answer_takes_the_same_moment_for_everybody(site: Site) -> None:
+    await a_user(await a_firm(), "sam@sample.test")
+    for address in ("sam@sample.test", "nobody@sample.test"):
+        began = time.perf_counter()
+        await ask_for_link(site, address)
+        assert time.perf_counter() - began >= SAME_MOMENT
+
+
+async def test_an_address_is_known_however_it_is_spelt(site: Site) -> None:
+    user = await a_user(await a_firm(), "sam@sample.test")
+    await ask_for_link(site, "  Sam@SAMPLE.test ")
+    assert await Notice.filter(user_id=user.id).count() == 1
+
+
+async def test_where_one_wanted_to_go_is_kept_through_the_letter(site: Site) -> None:
+    user = await a_user(await a_firm())
+    browser = site.browser()
+    door = await browser.follow(await browser.get("/clients?q=Bakery&page=1"))
+    await browser.press(door, "Mail me a link", address=user.email)
+    notice = await Notice.get(user_id=user.id)
+    assert notice.by == "/clients?q=Bakery&page=1"
+    page = await browser.get(f"{await site.link_for(user)}?{urlencode({'next': notice.by})}")
+    assert (await browser.press(page, "Sign in")).target == "/clients?q=Bakery&page=1"
+
+
+async def test_a_letter_a_minute_and_five_an_hour_whoever_asks(site: Site) -> None:
+    user, colleague = await a_user(await a_firm()), await a_user(await a_firm())
+    owed = []
+    for seconds in (0, 59, 2, 30, 31, *(61,) * 6):
+        site.clock.now += timedelta(seconds=seconds)
+        assert (await ask_for_link(site, user.email)).heading == "Look into your mail"
+        owed.append(await Notice.filter(user_id=user.id).count())
+    assert owed == [1, 1, 2, 2, 3, 4, 5, 5, 5, 5, 5]
+    await ask_for_link(site, colleague.email)
+    assert await Notice.filter(user_id=colleague.id).count() == 1, "one person's hour is not another's"
+    site.clock.now += timedelta(minutes=56)
+    await ask_for_link(site, user.email)
+    assert await Notice.filter(user_id=user.id).count() == 6
+
+
+async def test_of_several_who_ask_at_once_one_is_written_to(site: Site) -> None:
+    user = await a_user(await a_firm())
+    for letters in (1, 2):
+        await asyncio.gather(*(ask_for_link(site, user.email) for _ in range(8)))
+        assert await Notice.filter(user_id=user.id).count() == letters
+        site.clock.now += timedelta(minutes=2)
+
+
+async def test_a_letter_can_be_owed_again_once_the_old_ones_are_forgotten(site: Site) -> None:
+    user = await a_user(await a_firm())
+    for _ in range(2):
+        await ask_for_link(site, user.email)
+        assert await Notice.filter(user_id=user.id).count() == 1
+        await Notice.all().delete()
+
+
+@pytest.mark.parametrize("mistyped", ["", "sam", "sam@", "@sample.test", "sam sample@sample.test", "x" * 400 + "@sample.test"])
+async def test_what_is_no_address_is_shown_once_more(site: Site, mistyped: str) -> None:
+    page = await ask_for_link(site, mistyped, next="/clients")
+    assert (page.status, page.heading) == (400, "Sign in to Postroom")
+    assert ("is not an e-mail address" if mistyped else "Write your e-mail address here first.") in page.text
+    field = page.dom.select_one("#address")
+    assert field is not None
+    assert field["value"] == mistyped
+    assert page.form("Mail me a link").select_one("input[name=next]")["value"] == "/clients"  # type: ignore[index]
+
+
+async def test_a_postroom_without_a_mail_server_says_so(database: None) -> None:
+    async with a_site(NOWHERE, mail="") as without_mail:
+        user, browser = await a_user(await a_firm()), without_mail.browser()
+        page = await browser.get("/sign-in")
+        assert "This Postroom sends no letters yet, so whoever runs it makes one for you." in page.text
+        assert not page.dom.select("#address")
+        assert page.form("Continue with Google")
+        asked = await browser.post("/sign-in/link", {"address": user.email, "next": "/clients"})
+        assert asked.target == "/sign-in?next=/clients"
+        assert await Notice.all().count() == 0
+
+
+@pytest.mark.parametrize("told", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.test"}])
+async def test_another_sites_form_asks_for_no_letter(site: Site, told: dict[str, str]) -> None:
+    user = await a_user(await a_firm())
+    assert (await site.browser().post("/sign-in/link", {"address": user.email}, told)).status == 403
+    assert await Notice.all().count() == 0
+
+
+async def test_reloading_the_answer_leads_back_to_the_door(site: Site) -> None:
+    assert (await site.browser().get("/sign-in/link")).target == "/sign-in"
+
+
+async def ask_for_link(site: Site, address: str, **more: str) -> Page:
+    return await site.browser().post("/sign-in/link", {"address": address, **more})
