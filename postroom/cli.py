@@ -1,4 +1,4 @@
-"""The command line: every role and every act of administration; what an operator does stands in `postroom/operating.py`."""
+"""The command line: every role and every act of administration; what an operator does stands in modules of its own."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from postroom import operating
+from postroom import keys_command, letters_command, operating
 from postroom.command import AsJson, fail, in_database, plainly, tell
 from postroom.local import located
 from settings import Settings, load
@@ -219,5 +219,7 @@ def import_clients(
 
 
 app.add_typer(operating.dead_letters_app, name="dead-letters", rich_help_panel=OPERATING)
+app.add_typer(letters_command.letters_app, name="letters", rich_help_panel=OPERATING)
+app.add_typer(keys_command.key_app, name="key", rich_help_panel=OPERATING)
 for command in (operating.queues, operating.backfill):
     app.command(rich_help_panel=OPERATING)(command)

@@ -34,14 +34,18 @@ class Newcomer:
         """Connect Google → chooser → Allow → connected. Raises `Lost`."""
         async with self._session.post(f"{self._sandbox}/sandbox/consent", json={"mailbox": address}) as answer:
             answer.raise_for_status()
-        place = f"{self._base}/settings/email-sync"
-        page = await self._post(f"{place}/connection", {"form_proof": _proof(await self._get(place))})
+        page = await self.send("/settings/email-sync/connection", {})
         if address not in page:
             raise Lost("the page after Google's consent does not name the connected address")
 
     async def page(self, path: str) -> str:
         """A page's HTML. Raises `Lost` if it is not there for this person."""
         return await self._get(self._base + path)
+
+    async def send(self, path: str, form: dict[str, str]) -> str:
+        """A form of ours, as its button sends it; the page after. Raises `Lost`."""
+        proof = _proof(await self._get(f"{self._base}/settings/email-sync"))
+        return await self._post(self._base + path, {"form_proof": proof} | form)
 
     async def _get(self, url: str) -> str:
         async with self._session.get(url) as answer:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from models.outbox import Outbox, state_of
 from models.project import BULK_OF_A_DAY, Waits, waits
 from models.sweeps import Figures, Sweep, figures
 from pipeline import marks
@@ -36,6 +37,7 @@ class Overview:
     figures: Figures
     sweep: Sweep | None  # the last that has ended
     waits: Waits
+    outbox: Outbox
     interval: timedelta
     day_budget: int
     surge_limit: int
@@ -69,9 +71,8 @@ async def look(settings: Settings, now: datetime) -> Overview:
     """One look at everything; without Redis at the rest."""
     counted = await figures(settings.sweep.interval, now)
     queues, last = await _queues(settings.redis.url), await Sweep.last_closed()
-    return Overview(
-        queues, counted, last, await waits(now), settings.sweep.interval, settings.quota.project_day, settings.sweep.surge_limit, now
-    )
+    sweep, day_budget = settings.sweep, settings.quota.project_day
+    return Overview(queues, counted, last, await waits(now), await state_of(now), sweep.interval, day_budget, sweep.surge_limit, now)
 
 
 async def _queues(url: str) -> dict[str, Waiting] | RedisAway:
@@ -108,6 +109,7 @@ def facts(seen: Overview) -> dict[str, object]:
         "soonest_watch_expiry": counted.soonest_expiry.isoformat() if counted.soonest_expiry else None,
         "sweep": {"age_s": age.total_seconds()} | {name: getattr(last, name) for name in SWEPT} if last and age is not None else None,
         "push": asdict(push_health(counted, last)),
+        "letters": {name: getattr(seen.outbox, name) for name in ("due", "held", "failing")},
         "units": {"day": counted.day_units, "budget": seen.day_budget, "share": seen.day_share},
         "waits_s": {rank: wait.total_seconds() for rank, wait in asdict(seen.waits).items()},
     }
@@ -125,6 +127,7 @@ def lines(seen: Overview) -> Iterator[Line]:
     yield Line("watches", _watches(counted, seen.now), alarming=counted.unwatched > 0)
     yield Line("sweep", _sweep(seen), alarming=seen.sweep_age is not None and seen.sweep_age > 2 * seen.interval)
     yield Line("push", health.words, alarming=health.state in ("silent", "dead"))
+    yield Line("letters", _letters(seen.outbox), alarming=seen.outbox.held > 0 or seen.outbox.failing > 0)
     spent = f"{counted.day_units:,} of {seen.day_budget:,} units of Google's day ({seen.day_share:.1%})"
     yield Line("quota", spent, alarming=seen.day_share >= BULK_OF_A_DAY)
     yield Line("project", _project(seen.waits), alarming=seen.waits.fresh > timedelta(0))
@@ -157,6 +160,11 @@ def _sweep(seen: Overview) -> str:
         return "none has ended yet"
     found = f"{counted_as(last.found, 'message')} found, {last.filed} filed, {last.audited} found by audits"
     return f"ended {span(age)} ago: {counted_as(last.queued, 'mailbox')} queued, {found}"
+
+
+def _letters(outbox: Outbox) -> str:
+    words = f"{outbox.due} due, {outbox.held} held back, {outbox.failing} not taken by the mail server"
+    return f"{words}: see `postroom letters status`" if outbox.held or outbox.failing else words
 
 
 def _project(wait: Waits) -> str:

@@ -61,8 +61,14 @@ def reconcile(settings: Settings) -> None:
 
 
 async def _reconcile(settings: Settings) -> None:
+    from letters.samples import check
+    from letters.words import Broken
     from reconcile.clock import run
 
+    try:
+        check(settings)
+    except Broken as broken:
+        raise CannotStart(f"A letter cannot be written. {broken}. Mend that file of mail.templates (docs/letters.md).") from None
     metrics.tell_sweep()
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import redis.asyncio
 
 from models.database import DATABASE_TROUBLE, Behind, close_pool, connection, ensure_current, open_pool
+from models.keys import key_ids
 from pipeline import marks
 from settings import Settings, bind_address
 from telemetry.endpoint import Endpoint
+from telemetry.logs import log
 
 FAULTS = (*DATABASE_TROUBLE, redis.RedisError)
 
@@ -19,8 +21,11 @@ class CannotStart(Exception):
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
-    """The pool, checked against the schema that this version knows, and Redis. Raises `CannotStart`."""
+async def opened(settings: Settings, *, tokens: bool = True) -> AsyncIterator[redis.asyncio.Redis]:
+    """The pool, checked against the schema that this version knows, and Redis; and, for a role that opens `tokens`, the keys for them.
+
+    Raises `CannotStart`.
+    """
     try:
         await open_pool(settings.database.url, settings.database.pool)
     except FAULTS as error:
@@ -33,6 +38,8 @@ async def opened(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
             await ensure_current()
         except Behind as behind:
             raise CannotStart(str(behind)) from None
+        if tokens:
+            await ensure_keys(settings)
         try:
             await client.ping()
         except (redis.RedisError, OSError) as error:
@@ -41,6 +48,24 @@ async def opened(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
     finally:
         await client.aclose()
         await close_pool()
+
+
+async def ensure_keys(settings: Settings) -> None:
+    """Raises `CannotStart` where tokens are sealed with a key that is not configured: all those mailboxes would fail, run after run.
+
+    Single texts that nobody sealed stop nothing but their own mailbox, and are told.
+    """
+    from gmail.vault import Vault  # only here: a webhook on its own opens nothing
+
+    found, known = await key_ids(), Vault(settings.keys).key_ids
+    if missing := sorted(key_id for key_id in found if key_id and key_id not in known):
+        sealed = ", ".join(f"{found[key_id]:,} with key {key_id}" for key_id in missing)
+        raise CannotStart(
+            f"Tokens in the database are sealed with a key that is not among app.secret_keys ({sealed}): put that key back, behind the new "
+            "one, and start again. If it is lost: docs/keys.md."
+        )
+    if None in found:
+        log.error("tokens unreadable", texts=found[None])
 
 
 async def wrong_with(client: redis.asyncio.Redis) -> list[str]:

@@ -28,7 +28,7 @@ async def serve(settings: Settings, host: str, port: int, *, webhook: bool, port
         server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    async with opened(settings) as client, aiohttp.ClientSession() as session:
+    async with opened(settings, tokens=portal) as client, aiohttp.ClientSession() as session:
 
         async def checks() -> list[str]:
             silent = [] if server.started else ["It does not listen yet."]
@@ -53,7 +53,9 @@ def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRout
     from gmail.client import Gmail
     from gmail.endpoints import GoogleEndpoints
     from gmail.oauth import OAuthClient
+    from gmail.tokens import Refresher
     from gmail.vault import Vault
+    from models.notices import Schedule
     from pipeline.connection import Connections
     from pipeline.tools import observed
     from portal.app import routes
@@ -64,7 +66,9 @@ def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRout
     oauth = OAuthClient(endpoints, google.client_id, google.client_secret, session)
     vault = Vault(settings.keys)
     gmail = Gmail(session, google.gmail_api, observed, timeout=google.timeout)
-    connections = Connections(gmail, oauth, vault, settings.push.topic_name, database_clock)
+    refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observed)
+    schedule = Schedule(settings.sweep.letter_wait, settings.sweep.notice_days)
+    connections = Connections(gmail, oauth, refresher, vault, settings.push.topic_name, database_clock, schedule)
     return list(routes(Portal(settings, oauth, connections, vault, database_clock)))
 
 

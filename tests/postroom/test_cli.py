@@ -279,6 +279,7 @@ async def test_production_refuses_the_demos_secrets(here: Deployment) -> None:
     said = await here.postroom("worker", APP__MODE="production", APP__SECRET_KEYS=f'["{DEMO_KEY}"]')
     refuses(
         said,
+        r"mail\.smtp_host is empty: .+\n"
         r"app\.secret_keys holds the demo's key, which everybody knows: make one with `openssl rand -base64 32`\.\n"
         r"google\.client_id is missing: .+\ngoogle\.client_secret is missing: .+\npush\.project is missing: .+",
     )

@@ -71,6 +71,7 @@ async def test_a_deployment_that_does_its_work_alarms_nobody(deployment: setting
         "watches": "0 mailboxes without one; the first ends in 6 d",
         "sweep": "ended 3 min ago: 120 mailboxes queued, 1 message found, 1 filed, 0 found by audits",
         "push": "push works",
+        "letters": "0 due, 0 held back, 0 not taken by the mail server",
         "quota": "0 of 80,000,000 units of Google's day (0.0%)",
         "project": "nothing waits for Google",
     }

@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import smtplib
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -106,7 +108,7 @@ async def filed(browser: Newcomer) -> set[str]:
 
 async def states(browser: Newcomer) -> list[str]:
     page = BeautifulSoup(await browser.page("/settings/integrations"), "html.parser")
-    return [tag.get_text(strip=True) for tag in page.select(".connections .tag")]
+    return [tag.get_text(strip=True) for tag in page.select(".connections .what .tag")]
 
 
 async def stops_without_a_trace(run: Launched) -> None:
@@ -116,6 +118,18 @@ async def stops_without_a_trace(run: Launched) -> None:
     assert "Stopping." in run.shown
     assert processes_of(mark) == []
     assert not (run.home / "running.json").exists()
+
+
+def a_letter_lands(run: Launched) -> None:
+    """What is sent where the roles are told to send letters, a person finds where the greeting says."""
+    told = json.loads((run.home / "running.json").read_text())["environment"]
+    assert told["MAIL__SMTP_TLS"] == "none"
+    with smtplib.SMTP(told["MAIL__SMTP_HOST"], int(told["MAIL__SMTP_PORT"]), timeout=5) as post:
+        post.sendmail("postroom@sample.test", "sam@sample.test", b"Subject: A letter for Sam\r\n\r\nHello\r\n")
+    where = re.search(r"Letters that Postroom sends land there: (\S+)", run.shown)
+    assert where is not None
+    with urllib.request.urlopen(where[1], timeout=5) as page:
+        assert "A letter for Sam" in page.read().decode()
 
 
 async def test_a_first_run_files_mail_ctrl_c_ends_all_of_it_and_a_second_run_goes_on() -> None:
@@ -130,6 +144,7 @@ async def test_a_first_run_files_mail_ctrl_c_ends_all_of_it_and_a_second_run_goe
             assert (beside.code, beside.out, beside.err) == (1, "", f"Postroom is already running in {folder / 'home'}: {ELSEWHERE}\n")
             link = await asyncio.to_thread(postroom, "user", "sign-in-link", "robin@sample.test", **first.settings)
             assert link.out.startswith(f"{first.base}/sign-in/"), "another terminal finds the embedded database"
+            await asyncio.to_thread(a_letter_lands, first)
             await stops_without_a_trace(first)
         async with launched(folder / "home") as second, second.visited() as browser:
             assert await states(browser) == ["connected", "connected"]

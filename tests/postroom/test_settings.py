@@ -20,6 +20,8 @@ PRODUCTION = {
     "GOOGLE__CLIENT_ID": "ours.apps.example.com",
     "GOOGLE__CLIENT_SECRET": "our own",
     "PUSH__PROJECT": "our-project",
+    "MAIL__SMTP_HOST": "mail.postroom.example",
+    "MAIL__SENDER": "Postroom <letters@postroom.example>",
 }
 
 
@@ -238,6 +240,10 @@ def test_production_runs_with_ones_own_secrets_and_none_of_the_demos(production:
         ("GOOGLE__CLIENT_SECRET", "", "google.client_secret is missing: "),
         ("GOOGLE__CLIENT_SECRET", DEMO_CLIENT_SECRET, "google.client_secret is missing: "),
         ("PUSH__PROJECT", "", "push.project is missing: "),
+        ("MAIL__SMTP_HOST", "", "mail.smtp_host is empty: "),
+        ("MAIL__SENDER", "Postroom <postroom@sample.test>", "mail.sender is the sample's: "),
+        ("MAIL__SENDER", "Postroom", "mail.sender is no address: "),
+        ("MAIL__TEMPLATES", "/nowhere", "mail.templates: "),
     ],
 )
 def test_production_says_what_is_missing_or_the_demos(production: pytest.MonkeyPatch, name: str, value: str, beginning: str) -> None:
@@ -249,6 +255,7 @@ def test_production_says_what_is_missing_or_the_demos(production: pytest.MonkeyP
 def test_production_says_everything_that_is_missing_at_once(told: pytest.MonkeyPatch) -> None:
     told.setenv("APP__MODE", "production")
     assert [sentence.partition(" ")[0] for sentence in refused()] == [
+        "mail.smtp_host",
         "app.secret_keys",
         "google.client_id",
         "google.client_secret",
