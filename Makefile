@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 # The scenarios that must have a test which proves them; grows with what is built.
-PROVEN := 1-54,56-58,60,62,63,76-86,103-119,122-124,127,128,130
+PROVEN := 1-54,56-58,60,62,63,75-120,122-125,127-130
 
 ##@ Using it
 run: $(BIN)/.installed  ## Start everything here: embedded servers, a simulated Google, a sample firm
@@ -30,6 +30,9 @@ fleet: $(BIN)/.installed-dev  ## Thousands of mailboxes, one firm failing: print
 
 smoke: $(BIN)/.installed  ## All roles, one mail: prints push-to-filed milliseconds
 	@$(BIN)/python -m tools.smoke
+
+browser: $(BIN)/.installed-dev  ## The pages in a real browser; leaves pictures of them in data/screenshots/
+	@$(BIN)/python -m pytest tests/browser -rs --screenshots data/screenshots $(ARGS)
 
 removals: $(BIN)/.installed-dev  ## Take each promise away: its test must fail
 	@$(BIN)/python -m tools.removals $(ARGS)
@@ -68,4 +71,4 @@ $(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run migrate test check fleet smoke removals format migrations lock clean help
+.PHONY: run migrate test check fleet smoke browser removals format migrations lock clean help

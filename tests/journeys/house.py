@@ -26,9 +26,12 @@ WAITS = {"limits": {"lease": 2.0}, "sweep": {"tick": 0.2}}  # what is shortened,
 
 
 class House:
-    """`start` adds a role, `deliver` a mail at Google; `people` come in by the command line and connect over HTTP."""
+    """`start` adds a role, `deliver` a mail at Google; `people` come in by the command line and connect over HTTP.
 
-    def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
+    `House(…, sweep={"interval": 2.0})`: other settings than the manual's, by section.
+    """
+
+    def __init__(self, folder: Path, database_url: str, redis_url: str, **sections: dict[str, Any]) -> None:
         self.folder, self.processes = folder, list[Process]()
         self.told: set[str] = set()  # what must not be found in logs and metrics
         self.database_url, self._redis_url = database_url, redis_url
@@ -44,10 +47,10 @@ class House:
             project="demo-project",
         )
         self.settings = {"POSTROOM_SETTINGS": str(folder / "settings.toml")}
-        (folder / "settings.toml").write_text(self._settings())
+        (folder / "settings.toml").write_text(self._settings(sections))
         self._open = AsyncExitStack()
 
-    def _settings(self) -> str:
+    def _settings(self, sections: dict[str, dict[str, Any]]) -> str:
         """The manual's values, and what makes this house one of its own."""
         chosen: dict[str, dict[str, Any]] = tomllib.loads((CHECKOUT / "settings.toml").read_text())
         google, bind = self.google.url, f"127.0.0.1:{self.port}"
@@ -66,7 +69,7 @@ class House:
                 "gmail_api": google,
             },
         }
-        for changes in (ours, WAITS):
+        for changes in (ours, WAITS, sections):
             for section, values in changes.items():
                 chosen[section] |= values
         return "\n".join(
@@ -122,15 +125,20 @@ class House:
 
     async def person(self, firm: str, address: str, *, admin: bool = False, account: str = "") -> Person:
         """Added, signed in, and connected to the Gmail account of that address (or of `account`, spelt otherwise)."""
-        await self.postroom("user", "add", address, "--firm", firm, *(["--admin"] if admin else []))
         account = account or address
-        await self.google.aio.account(account)
-        link = (await self.postroom("user", "sign-in-link", address, "--json")).json["url"]
+        link = await self.add_person(firm, address, admin=admin, account=account)
         browser = await self._open.enter_async_context(Newcomer(self.url, self.google.url))
         await browser.sign_in(link)
         await browser.connect(account)
-        self.told |= {address, account, link.rpartition("/")[2]}
         return Person(address, account, browser)
+
+    async def add_person(self, firm: str, address: str, *, admin: bool = False, account: str = "") -> str:
+        """Added, with an account at Google, and not here yet: the link by which they sign in."""
+        await self.postroom("user", "add", address, "--firm", firm, *(["--admin"] if admin else []))
+        await self.google.aio.account(account or address)
+        link: str = (await self.postroom("user", "sign-in-link", address, "--json")).json["url"]
+        self.told |= {address, account or address, link.rpartition("/")[2]}
+        return link
 
     # mail
 
