@@ -25,6 +25,8 @@ VALUES = {
     "PUSH__AUDIENCES": '["https://mail.example.com/webhook/gmail"]',
     "PUSH__SERVICE_ACCOUNTS": '["push@project.iam.example.com"]',
     "PUSH__PROJECT": "project",
+    "MAIL__SMTP_HOST": "mail.example.com",
+    "MAIL__SENDER": "Postroom <postroom@example.com>",
     "POSTGRES_PASSWORD": "sample",
 }
 
