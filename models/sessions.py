@@ -93,11 +93,19 @@ class Session(Model):
 
     @classmethod
     async def end_all(cls, user_id: int, now: datetime) -> None:
-        """Signed out everywhere: every session, and every link that could have begun one."""
+        """Signed out everywhere: every session, every link that could have begun one, and every letter that would bring one."""
 
         async def work(held: Connection) -> None:
             await held.execute(
                 "UPDATE sign_in_link SET expires_at = $2 WHERE user_id = $1 AND used_at IS NULL AND expires_at > $2", user_id, now
+            )
+            await held.execute(
+                """
+                UPDATE notice SET dropped_at = $2, dropped_because = 'signed out' WHERE user_id = $1 AND kind = 'sign_in'
+                AND sent_at IS NULL AND dropped_at IS NULL
+                """,
+                user_id,
+                now,
             )
             await held.execute("DELETE FROM session WHERE user_id = $1", user_id)
 

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import aiohttp
 
+from models.notices import Notice, owe_letter
 from models.sessions import Session
 from tests.builders import a_firm, a_mailbox, a_user
+from tests.portal.mails import NOW
 from tests.portal.site import Site
 
 
@@ -66,8 +68,11 @@ async def test_signing_out_everywhere_ends_every_session_and_every_unused_link_o
     mailbox = await a_mailbox(user)
     here, there, theirs = await site.signed_in(user), await site.signed_in(user), await site.signed_in(colleague)
     link, handed_over, colleagues = await site.link_for(user), await site.link_for(user, mailed=False), await site.link_for(colleague)
+    for person in (user, colleague):
+        await owe_letter(person, "sign_in", "asked for", NOW)
     out = await here.press(await here.get("/settings/account"), "Sign out everywhere")
     assert (out.status, out.target) == (303, "/sign-in")
+    assert [notice.user_id for notice in await Notice.filter(dropped_at=None)] == [colleague.id]  # a link that is still to be mailed
     assert "postroom_session" not in here.cookies
     assert (await there.get("/")).target == "/sign-in"
     for ended in (link, handed_over):
