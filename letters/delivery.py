@@ -22,7 +22,7 @@ from telemetry.logs import fault, log
 
 Clock = Callable[[], Awaitable[datetime]]
 Post = Callable[[EmailMessage, Mail], Awaitable[None]]
-Outcome = Literal["sent", "refused", "unreachable", "broken", "given up", "over"]
+Outcome = Literal["sent", "refused", "postponed", "unreachable", "broken", "given up", "over"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # after a try that failed: doubles each time
 MENDING = timedelta(minutes=10)  # at least, after words that could not be filled in: somebody has to change them
@@ -87,7 +87,7 @@ async def _try(letter: Letter, settings: Settings, clock: Clock, post: Post) -> 
         await post(compose(letter, settings, now, link=link), settings.mail)
     except Unreachable as away:
         log.warning("mail server did not take a letter", notice=letter.id, because=away.because)
-        return await _later(letter, "unreachable", timedelta(0), await clock())
+        return await _later(letter, "postponed" if away.of_this_letter else "unreachable", timedelta(0), await clock())
     except (Refused, NoAddress) as refused:
         log.warning("letter refused", notice=letter.id, because=getattr(refused, "code", "no address"))
         await outbox.given_up(letter, "refused", await clock())
@@ -107,7 +107,7 @@ async def _sign_in_link(letter: Letter, settings: Settings, now: datetime) -> st
     return f"{settings.app.base_url.rstrip('/')}/sign-in/{token}" + (f"?next={quote(letter.by)}" if letter.by else "")
 
 
-async def _later(letter: Letter, because: Literal["unreachable", "broken"], least: timedelta, now: datetime) -> Outcome:
+async def _later(letter: Letter, because: Literal["postponed", "unreachable", "broken"], least: timedelta, now: datetime) -> Outcome:
     if letter.tries >= (SIGN_IN_TRIES if letter.kind == "sign_in" else TRIES):
         await outbox.given_up(letter, because, now)
         return "given up"

@@ -39,6 +39,11 @@ class Unreachable(NotTaken):
         super().__init__(because)
         self.because = because
 
+    @property
+    def of_this_letter(self) -> bool:
+        """The server is well, and wants this one later: its reader's mailbox is full, or it is greylisted. 421 is its own goodbye."""
+        return self.because.startswith("answer 4") and self.because != "answer 421"
+
 
 async def post(message: EmailMessage, mail: Mail, limit: float = LIMIT) -> None:
     """Returns once the server has taken the letter. Raises `Refused` or `Unreachable`, the latter after `limit` seconds at most.

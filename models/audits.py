@@ -42,7 +42,8 @@ async def to_audit(mailbox_id: int, now: datetime) -> ToAudit | None:
     async with connection() as held:
         row = await held.fetchrow(
             """
-            SELECT epoch, started_at, (SELECT min(g.until) FROM gap g WHERE g.mailbox_id = m.id AND g.reason <> 'backfill'
+            SELECT epoch, greatest(started_at, unwanted_until) AS started_at,
+            (SELECT min(g.until) FROM gap g WHERE g.mailbox_id = m.id AND g.reason <> 'backfill'
             AND g.closed_at > $2::timestamptz - interval '1 day') AS recovered_at FROM mailbox m JOIN firm f ON f.id = m.firm_id
             WHERE m.id = $1 AND m.state = 'connected' AND f.provider = 'google' AND (cool_down_until IS NULL OR cool_down_until <= $2)
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $2)

@@ -25,14 +25,15 @@ CONNECT = """
     (excluded.connected_at, excluded.next_attempt_at, excluded.claimed_at, excluded.audit_at),
     (lease_owner, lease_until, cool_down_until, lapsed_at, lapse_reason, throttled) = (NULL, NULL, NULL, NULL, NULL, 0),
     (watch_expires_at, watch_due_at, watch_failures, watch_trouble, missed_id) = (NULL, NULL, 0, NULL, NULL),
-    (stopped_at, parting_at, digested_at, test_push_at, test_push_id) = (NULL, NULL, NULL, NULL, NULL),
-    away_since = CASE m.state WHEN 'lapsed' THEN m.lapsed_at WHEN 'paused' THEN m.stopped_at WHEN 'connected' THEN m.away_since
+    (stopped_at, parting_at, parting_since, digested_at, test_push_at, test_push_id) = (NULL, NULL, NULL, NULL, NULL, NULL),
+    away_since = CASE m.state WHEN 'lapsed' THEN m.lapsed_at WHEN 'paused' THEN m.stopped_at WHEN 'connected' THEN NULL
     ELSE CASE WHEN $14 THEN m.stopped_at END END,
+    unwanted_from = CASE WHEN m.state = 'disconnected' AND NOT $14 THEN m.stopped_at ELSE m.unwanted_from END,
+    unwanted_until = CASE WHEN m.state = 'disconnected' AND NOT $14 THEN excluded.history_at ELSE m.unwanted_until END,
     cursor = CASE WHEN m.state = 'disconnected' THEN excluded.cursor ELSE m.cursor END,
     head = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head END,
     head_at = CASE WHEN m.state = 'disconnected' THEN NULL ELSE m.head_at END,
-    history_at = CASE WHEN m.state = 'disconnected' THEN excluded.history_at ELSE m.history_at END,
-    started_at = CASE WHEN m.state = 'disconnected' AND NOT $14 THEN excluded.started_at ELSE m.started_at END
+    history_at = CASE WHEN m.state = 'disconnected' THEN excluded.history_at ELSE m.history_at END
     RETURNING id, epoch
 """
 
@@ -66,15 +67,17 @@ class Before:
     state: str
     epoch: int
     history_at: datetime
+    started_at: datetime
     lapsed_at: datetime | None
+    stopped_at: datetime | None
 
 
 async def connect(grant: Connect, now: datetime) -> int:
     """Row, tokens and baseline in one transaction; returns the mailbox. The same Google account comes back to its own row.
 
     A lapsed, paused or still connected mailbox keeps its cursor, so that nothing in between is missed. One that was disconnected gets a
-    fresh baseline, and a gap from where it was known, unless the mail in between is not wanted. Another account that had the same address
-    is disconnected: the address is this one's now. Raises `NobodyThere`.
+    fresh baseline, and a gap from where it was known; if the mail in between is not wanted, until where it stopped.
+    Another account that had the same address is disconnected: the address is this one's now. Raises `NobodyThere`.
     """
 
     async def work(held: Connection) -> int:
@@ -112,7 +115,10 @@ async def connect(grant: Connect, now: datetime) -> int:
 
 async def _before(held: Connection, grant: Connect) -> Before | None:
     row = await held.fetchrow(
-        "SELECT id, state, epoch, history_at, lapsed_at FROM mailbox WHERE firm_id = $1 AND google_sub = $2 FOR UPDATE",
+        """
+        SELECT id, state, epoch, history_at, started_at, lapsed_at, stopped_at FROM mailbox
+        WHERE firm_id = $1 AND google_sub = $2 FOR UPDATE
+        """,
         grant.firm_id,
         grant.google_sub,
     )
@@ -122,20 +128,26 @@ async def _before(held: Connection, grant: Connect) -> Before | None:
 async def _owe_the_past(
     held: Connection, mailbox_id: int, before: Before | None, grant: Connect, started_at: datetime, now: datetime
 ) -> None:
+    """Of a mailbox that was disconnected what lay before is owed in any case; what came in between only if it is wanted."""
     until = grant.baseline_at + MARGIN
+    if before and before.state == "disconnected":
+        stopped_at = before.stopped_at or grant.baseline_at
+        await owe_gap(
+            held, mailbox_id, before.history_at - OVERLAP, until if grant.in_between else stopped_at + MARGIN, "disconnected", now
+        )
+    since = grant.baseline_at - timedelta(days=grant.days)
     if before is None and grant.days:
         await owe_gap(held, mailbox_id, started_at, until, "backfill", now)
-    elif before and before.state == "disconnected" and grant.in_between:
-        await owe_gap(held, mailbox_id, before.history_at - OVERLAP, until, "disconnected", now)
-    elif before and before.state == "disconnected":
-        await held.execute("UPDATE gap SET closed_at = $2 WHERE mailbox_id = $1 AND closed_at IS NULL", mailbox_id, now)
+    elif before and grant.days and since < before.started_at:  # somebody else's mailbox before: they are asked as for a first connection
+        await held.execute("UPDATE mailbox SET started_at = $2 WHERE id = $1", mailbox_id, since)
+        await owe_gap(held, mailbox_id, since, before.started_at + MARGIN, "backfill", now)
 
 
 async def _retire_namesakes(held: Connection, grant: Connect, now: datetime) -> None:
     """An address that Google gave to another account: what had it before can never be read again, and nobody is to be written to."""
     gone = await held.fetch(
         f"""
-        UPDATE mailbox SET state = 'disconnected', stopped_at = $4, parting_at = $4, {OVER}
+        UPDATE mailbox SET state = 'disconnected', stopped_at = $4, parting_at = $4, parting_since = $4, {OVER}
         WHERE firm_id = $1 AND address_key = $2 AND google_sub <> $3 AND state <> 'disconnected' RETURNING id
         """,  # noqa: S608  # a constant of ours
         grant.firm_id,
@@ -159,7 +171,8 @@ async def disconnect(mailbox_id: int, firm_id: int, now: datetime, *, epoch: int
     async def work(held: Connection) -> bool:
         row = await held.fetchrow(
             f"""
-            UPDATE mailbox SET state = 'disconnected', stopped_at = $3, parting_at = $3, lapsed_at = NULL, lapse_reason = NULL, {OVER}
+            UPDATE mailbox SET state = 'disconnected', parting_at = $3, parting_since = $3, lapsed_at = NULL, lapse_reason = NULL,
+            stopped_at = CASE state WHEN 'lapsed' THEN lapsed_at WHEN 'paused' THEN stopped_at ELSE $3 END, {OVER}
             WHERE id = $1 AND firm_id = $2 AND state <> 'disconnected' AND ($4::int IS NULL OR epoch = $4) RETURNING user_id, epoch
             """,  # noqa: S608  # a constant of ours
             mailbox_id,
@@ -186,7 +199,7 @@ async def resume(mailbox_id: int, firm_id: int, now: datetime) -> bool:
     """Goes on where it was paused: a look is owed at once, and Google is asked for pushes. True if it was paused."""
     return await _turned(
         "state = 'connected', epoch = epoch + 1, away_since = stopped_at, stopped_at = NULL, connected_at = $3, next_attempt_at = $3, "
-        "claimed_at = $3, watch_due_at = NULL, failures = 0",
+        "claimed_at = $3, watch_due_at = NULL, failures = 0, parting_at = NULL, parting_since = NULL",
         "paused",
         mailbox_id,
         firm_id,
@@ -223,6 +236,7 @@ async def lapse(mailbox_id: int, epoch: int, because: str, now: datetime, schedu
         )
         if lapsed is None:
             return False
+        await drop_lapse_notices(held, mailbox_id, "lapsed again", now)
         await owe_lapse(held, mailbox_id, lapsed, because, schedule, now)
         return True
 

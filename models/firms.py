@@ -12,12 +12,15 @@ from models.database import Connection, transaction
 Role = Literal["staff", "admin"]
 Provider = Literal["none", "google"]
 SWITCHED_OFF = """
-    UPDATE mailbox SET epoch = epoch + 1, lease_owner = NULL, lease_until = NULL,
-    parting_at = CASE WHEN state = 'connected' THEN $2 ELSE parting_at END WHERE firm_id = $1
+    UPDATE mailbox SET epoch = epoch + 1, lease_owner = NULL, lease_until = NULL, parting_at = $2, parting_since = $2
+    WHERE firm_id = $1 AND state IN ('connected', 'paused')
 """
 SWITCHED_ON = """
-    UPDATE mailbox SET parting_at = NULL, watch_due_at = NULL, next_attempt_at = $2, claimed_at = $2
-    WHERE firm_id = $1 AND state = 'connected'
+    UPDATE mailbox SET epoch = epoch + 1, parting_at = NULL, parting_since = NULL, watch_due_at = NULL,
+    next_attempt_at = CASE WHEN state = 'connected' THEN $2::timestamptz END, claimed_at = $2::timestamptz,
+    away_since = CASE WHEN state = 'connected' THEN $3::timestamptz ELSE away_since END,
+    connected_at = CASE WHEN state = 'connected' THEN $2::timestamptz ELSE connected_at END
+    WHERE firm_id = $1 AND state IN ('connected', 'paused')
 """
 
 
@@ -38,14 +41,15 @@ class Firm(Model):
         again: they are looked at, and watched, at once. Choosing what is chosen already changes nothing."""
 
         async def work(held: Connection) -> None:
-            changed = await held.fetchval(
-                "UPDATE firm SET provider = $2, provider_off_at = $3 WHERE id = $1 AND provider <> $2 RETURNING true",
-                firm_id,
-                provider,
-                now if provider == "none" else None,
-            )
-            if changed:
-                await held.execute(SWITCHED_OFF if provider == "none" else SWITCHED_ON, firm_id, now)
+            was = await held.fetchrow("SELECT provider, provider_off_at FROM firm WHERE id = $1 FOR UPDATE", firm_id)
+            if was is None or was["provider"] == provider:
+                return
+            off_at = now if provider == "none" else None
+            await held.execute("UPDATE firm SET provider = $2, provider_off_at = $3 WHERE id = $1", firm_id, provider, off_at)
+            if provider == "none":
+                await held.execute(SWITCHED_OFF, firm_id, now)
+            else:
+                await held.execute(SWITCHED_ON, firm_id, now, was["provider_off_at"])
 
         await transaction(work)
 

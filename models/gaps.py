@@ -122,8 +122,11 @@ async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime
     async def work(held: Connection) -> bool:
         started_at = await held.fetchval(
             """
-            UPDATE mailbox m SET started_at = least(m.started_at, $3) FROM mailbox old
-            WHERE m.id = $1 AND old.id = m.id AND m.firm_id = $2 AND m.state = 'connected' RETURNING old.started_at
+            UPDATE mailbox m SET started_at = least(m.started_at, $3),
+            unwanted_from = CASE WHEN $3 < m.unwanted_until THEN NULL ELSE m.unwanted_from END,
+            unwanted_until = CASE WHEN $3 < m.unwanted_until THEN NULL ELSE m.unwanted_until END FROM mailbox old
+            WHERE m.id = $1 AND old.id = m.id AND m.firm_id = $2 AND m.state = 'connected'
+            RETURNING greatest(old.started_at, old.unwanted_until)
             """,
             mailbox_id,
             firm_id,

@@ -43,6 +43,14 @@ class Held:
     taken_at: datetime
     next_attempt_at: datetime | None = None  # when it was taken: what others write since then is theirs, and stays
     recover_at: datetime | None = None
+    connected_at: datetime | None = None
+    unwanted_from: datetime | None = None  # what came from here to `unwanted_until` is not filed
+    unwanted_until: datetime | None = None
+
+    @property
+    def is_back(self) -> bool:
+        """Connected again, and not looked at since: what is found now came while it was away, and no push was to tell of it."""
+        return self.connected_at is not None and (self.last_checked_at is None or self.last_checked_at < self.connected_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ async def take(
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE
             CASE $6 WHEN 'fresh' THEN fresh_after WHEN 'sweep' THEN sweep_after ELSE bulk_after END > $4)
             RETURNING firm_id, user_id, epoch, cursor, head, head_at, history_at, started_at, last_checked_at, failures, throttled,
-            pushed_id, last_push_at, next_attempt_at, recover_at
+            pushed_id, last_push_at, next_attempt_at, recover_at, connected_at, unwanted_from, unwanted_until
             """,
             mailbox_id,
             owner,
@@ -99,6 +107,9 @@ async def take(
         now,
         row["next_attempt_at"],
         row["recover_at"],
+        row["connected_at"],
+        row["unwanted_from"],
+        row["unwanted_until"],
     )
 
 

@@ -13,7 +13,7 @@ from models.database import Connection, connection
 from models.mailboxes import Mailbox
 
 Outcome = Literal["filed", "skipped", "gone", "parked", "withdrawn"]
-Finder = Literal["push", "sweep", "audit", "gap"]
+Finder = Literal["push", "sweep", "audit", "gap", "return"]
 PUT_AWAY = ["spam", "trash", "draft", "scheduled", "old"]  # reasons that may have passed while history told nothing of it
 
 

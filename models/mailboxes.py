@@ -62,7 +62,10 @@ class Mailbox(Model):
     lapse_reason = fields.CharField(40, null=True)
     stopped_at = fields.DatetimeField(null=True)  # when it was paused or disconnected
     away_since = fields.DatetimeField(null=True)  # when it last stopped, kept when it came back at `connected_at`: what was caught up
-    parting_at = fields.DatetimeField(null=True, db_index=True)  # disconnected: when Google is next told, and the tokens are erased
+    parting_at = fields.DatetimeField(null=True, db_index=True)  # when Google is next told that it is over; null: nothing to tell
+    parting_since = fields.DatetimeField(null=True)  # since when that is owed
+    unwanted_from = fields.DatetimeField(null=True)  # mail from here to `unwanted_until` its person did not want when they came back
+    unwanted_until = fields.DatetimeField(null=True)
     test_push_at = fields.DatetimeField(null=True)  # when its user asked for a test push
     test_push_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # what that push will tell of, or more
     digested_at = fields.DatetimeField(null=True)  # when the firm's admins were told of this lapse

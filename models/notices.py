@@ -12,7 +12,7 @@ from models.firms import Firm, User
 from models.mailboxes import Mailbox
 
 Kind = Literal["lapse", "reminder", "account", "disconnected", "caught_up", "invitation", "sign_in", "digest"]
-OF_A_LAPSE = ("lapse", "reminder", "account")  # told of a lapse that lasts; dropped once it is over
+OF_A_LAPSE = ("lapse", "reminder", "account", "caught_up")  # of a lapse, and of its end; dropped once that is over, or there is another
 ONE_FIRST_LETTER = timedelta(days=7)  # per mailbox: one whose access ends every few hours is told once
 DIGEST_AFTER = timedelta(days=7)  # of a lapse, and between two digests of a firm
 ACCOUNT_ENDED = ("account_disabled", "no_mail_service")  # its person may not read letters any more: the firm's admins are told, too
@@ -65,7 +65,10 @@ OWE = """
 async def owe_lapse(held: Connection, mailbox_id: int, epoch: int, because: str, schedule: Schedule, now: datetime) -> None:
     """Within the transaction of a lapse: the first letter, unless there was one of late, and the reminders. `epoch`: after it."""
     told = await held.fetchval(
-        "SELECT true FROM notice WHERE mailbox_id = $1 AND kind = 'lapse' AND sent_at > $2 LIMIT 1", mailbox_id, now - ONE_FIRST_LETTER
+        "SELECT true FROM notice n JOIN mailbox m ON m.id = n.mailbox_id AND m.user_id = n.user_id "
+        "WHERE n.mailbox_id = $1 AND n.kind = 'lapse' AND n.sent_at > $2 LIMIT 1",
+        mailbox_id,
+        now - ONE_FIRST_LETTER,
     )
     days = schedule.days if told else (0, *schedule.days)
     of_lapse = OWE.format(
@@ -97,7 +100,7 @@ async def owe_caught_up(held: Connection, mailbox_id: int, lapsed: int, epoch: i
         owed_at="$5",
         due_at="$5",
         source="mailbox m WHERE m.id = $1 AND EXISTS (SELECT 1 FROM notice n WHERE n.mailbox_id = m.id AND n.epoch = $2 "
-        "AND n.user_id = m.user_id AND n.kind IN ('lapse', 'reminder') AND n.sent_at IS NOT NULL)",
+        "AND n.user_id = m.user_id AND n.kind IN ('lapse', 'reminder') AND (n.sent_at IS NOT NULL OR n.claimed_until > $5))",
     )
     await held.execute(closing, mailbox_id, lapsed, epoch, since, now)
 

@@ -12,12 +12,15 @@ CLIENT_REFUSED = timedelta(minutes=15)  # after a refusal of our OAuth client: n
 HOUR = timedelta(hours=1)
 # What a letter tells of is still so. Nobody is written to about what is over, nor who has left, nor about a firm's sync that is off.
 STILL_SO = """
-    CASE WHEN n.kind IN ('lapse', 'reminder', 'account') THEN m.state = 'lapsed' AND m.epoch = n.epoch AND f.provider = 'google'
-    WHEN n.kind = 'caught_up' THEN m.state = 'connected' AND m.epoch = n.epoch ELSE true END AND u.active
+    CASE WHEN n.kind IN ('lapse', 'reminder', 'account') THEN m.state = 'lapsed' AND m.epoch = n.epoch
+    WHEN n.kind = 'disconnected' THEN m.state = 'disconnected' AND m.epoch = n.epoch
+    WHEN n.kind = 'caught_up' THEN m.state IN ('connected', 'paused') AND m.epoch >= n.epoch ELSE true END
+    AND u.active AND (u.role = 'admin' OR n.kind NOT IN ('account', 'digest'))
 """
 # Everything of the time in between was listed, and looked at.
 CAUGHT_UP = """
-    m.last_checked_at > m.connected_at AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL)
+    m.state = 'connected' AND m.last_checked_at > m.connected_at
+    AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM ledger_entry l WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)
 """
 
@@ -79,12 +82,13 @@ async def claim_letter(now: datetime) -> Letter | None:
     async with connection() as held:
         notice_id = await held.fetchval(
             f"""
-            WITH chosen AS (SELECT n.id FROM notice n LEFT JOIN mailbox m ON m.id = n.mailbox_id
-            WHERE n.due_at <= $1 AND n.sent_at IS NULL AND n.dropped_at IS NULL AND (n.claimed_until IS NULL OR n.claimed_until <= $1)
+            WITH chosen AS (SELECT n.id FROM notice n JOIN app_user u ON u.id = n.user_id JOIN firm f ON f.id = n.firm_id
+            LEFT JOIN mailbox m ON m.id = n.mailbox_id WHERE {STILL_SO} AND (f.provider = 'google' OR n.kind <> ALL($3::text[]))
+            AND n.due_at <= $1 AND n.sent_at IS NULL AND n.dropped_at IS NULL AND (n.claimed_until IS NULL OR n.claimed_until <= $1)
             AND (n.kind <> 'caught_up' OR ({CAUGHT_UP}))
             AND NOT (n.kind = ANY($3::text[]) AND EXISTS (SELECT 1 FROM project_state p
             WHERE p.letters_held_at IS NOT NULL OR p.client_refused_at > $4))
-            ORDER BY n.kind NOT IN ('sign_in', 'invitation'), n.due_at, n.id LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
+            ORDER BY n.kind <> 'sign_in', n.kind = 'invitation', n.due_at, n.id LIMIT 1 FOR UPDATE OF n SKIP LOCKED)
             UPDATE notice n SET claimed_until = $2, tries = n.tries + 1 FROM chosen WHERE n.id = chosen.id RETURNING n.id
             """,  # noqa: S608  # a constant of ours
             now,
@@ -101,7 +105,8 @@ async def _read(held: Connection, notice_id: int, now: datetime) -> Letter:
         SELECT n.id, n.kind, n.message_id, n.user_id, u.email, u.name, f.name AS firm, coalesce(m.address, '') AS address,
         coalesce(h.name, '') AS holder, coalesce(m.lapse_reason, '') AS because, n.since, n.until, n.day, n.by, n.tries,
         (SELECT count(*) FROM receipt r JOIN ledger_entry l ON l.mailbox_id = r.mailbox_id AND l.gmail_id = r.gmail_id
-        WHERE r.mailbox_id = m.id AND r.received_at < n.until AND l.found_at >= n.until) AS count,
+        WHERE r.mailbox_id = m.id AND r.received_at >= n.since - interval '1 hour'
+        AND r.received_at < n.until AND l.found_at >= n.until) AS count,
         ARRAY(SELECT a.name FROM app_user a WHERE a.firm_id = n.firm_id AND a.role = 'admin' AND a.active AND a.id <> n.user_id
         ORDER BY lower(a.name), a.id) AS admins
         FROM notice n JOIN app_user u ON u.id = n.user_id JOIN firm f ON f.id = n.firm_id
@@ -218,10 +223,9 @@ async def _settle_surge(now: datetime, *, drop: bool) -> int:
         rows = await held.fetch(
             """
             UPDATE notice SET dropped_at = $1, dropped_because = 'operator' WHERE sent_at IS NULL AND dropped_at IS NULL
-            AND kind = ANY($2::text[]) AND (due_at <= $1 OR kind IN ('lapse', 'account') AND owed_at <= $1) RETURNING id
+            AND kind IN ('lapse', 'account') AND owed_at <= $1 RETURNING id
             """,
             now,
-            list(HELD_BACK),
         )
         return len(rows)
 

@@ -156,9 +156,7 @@ async def leave(user: User, now: datetime) -> list[int]:
 async def come_back(user: User) -> None:
     """They may sign in again, as staff: being an admin, and mailboxes, are given anew. Safe to repeat."""
     async with connection() as held:
-        await held.execute(
-            "UPDATE app_user SET active = true, left_at = NULL, invited_at = NULL, role = 'staff' WHERE id = $1 AND NOT active", user.id
-        )
+        await held.execute("UPDATE app_user SET active = true, left_at = NULL, role = 'staff' WHERE id = $1 AND NOT active", user.id)
 
 
 def clean_name(name: str) -> str:

@@ -38,11 +38,13 @@ async def progress_of(mailbox: Mailbox, now: datetime) -> Progress:
             """
             SELECT (SELECT count(*) FROM receipt WHERE mailbox_id = $1) AS filed,
             (SELECT count(*) FROM receipt r JOIN ledger_entry l ON l.mailbox_id = r.mailbox_id AND l.gmail_id = r.gmail_id
-            WHERE r.mailbox_id = $1 AND r.received_at < $2 AND l.found_at >= $2) AS caught_up,
+            WHERE r.mailbox_id = $1 AND r.received_at >= $3::timestamptz - interval '1 hour'
+            AND r.received_at < $2 AND l.found_at >= $2) AS caught_up,
             EXISTS (SELECT 1 FROM ledger_entry WHERE mailbox_id = $1 AND owed_at IS NOT NULL AND tries = 0) AS owed
             """,
             mailbox.id,
             mailbox.connected_at,
+            mailbox.away_since,
         )
     live, lately = mailbox.state == "connected", now - mailbox.connected_at < TOLD_FOR
     looked = mailbox.last_checked_at is not None and mailbox.last_checked_at >= mailbox.connected_at

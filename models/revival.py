@@ -47,7 +47,7 @@ async def revive(mailbox_id: int, epoch: int, now: datetime) -> bool:
             """
             UPDATE mailbox SET state = 'connected', epoch = epoch + 1, away_since = lapsed_at, connected_at = $2, next_attempt_at = $2,
             claimed_at = $2, watch_due_at = NULL, watch_failures = 0, failures = 0, lapsed_at = NULL, lapse_reason = NULL,
-            digested_at = NULL WHERE id = $1
+            digested_at = NULL, parting_at = NULL, parting_since = NULL WHERE id = $1
             """,
             mailbox_id,
             now,

@@ -96,7 +96,7 @@ class Connections:
                 grant = await self._kept(user, grant)
             try:
                 mailbox_id, google = await self._commit(user, grant, wish)
-            except NobodyThere:
+            except (NobodyThere, GmailTrouble):
                 await self._give_back(grant)
                 raise
             trace = correlation(None, mailbox=mailbox_id)

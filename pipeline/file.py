@@ -102,7 +102,8 @@ async def forgiven(strikes: list[int]) -> set[int]:
 
 async def rules_of(held: Held, tools: Tools) -> FirmRules:
     file_all_sent, sender = (await Firm.get(id=held.firm_id)).file_all_sent, parseaddr(tools.settings.mail.sender)[1]
-    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender))
+    unwanted = (held.unwanted_from, held.unwanted_until) if held.unwanted_from and held.unwanted_until else None
+    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender), unwanted)
 
 
 @dataclass(slots=True)

@@ -12,10 +12,11 @@ from gmail.oauth import OAuthClient
 from gmail.tokens import MailboxAccess, Refresher
 from gmail.vault import Vault, VaultTrouble
 from models.leases import LeaseLost
-from models.parting import GIVE_UP, Parting, part_later, parted, to_part
+from models.parting import GIVE_UP, Parting, part_later, parted, to_part, watch_anew
 from models.tokens import MailboxTokens
 from models.turns import Busy, turn_of
 from pipeline.tools import Clock
+from telemetry import metrics
 from telemetry.logs import fault, log
 
 LATER = timedelta(minutes=5)  # until Google is told again
@@ -37,7 +38,9 @@ async def part(mailbox_id: int, gmail: Gmail, oauth: OAuthClient, refresher: Ref
                 return
             await _stop(parting, gmail, refresher, vault)
             await _revoke(parting, oauth, vault)
-            await parted(parting)
+            if not await parted(parting):
+                await watch_anew(mailbox_id)
+                return
             log.info("parted", mailbox=mailbox_id, revoked=parting.for_good and not parting.grant_is_shared)
     except LeaseLost:
         return
@@ -73,6 +76,8 @@ async def _owed_still(parting: Parting, trouble: Exception, clock: Clock) -> Non
     now = await clock()
     if parting.since and now - parting.since > GIVE_UP:
         await parted(parting)
+        metrics.OPERATOR_FAULTS.labels("never_parted").inc()
+        fault("parting given up: the grant may live on at Google", trouble, mailbox=parting.mailbox_id)
         return
     fault("parting waits", trouble, mailbox=parting.mailbox_id)
     await part_later(parting, now + LATER)

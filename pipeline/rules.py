@@ -21,6 +21,7 @@ class FirmRules:
     colleagues: frozenset[str]  # address keys of the active users
     file_all_sent: bool
     letters_from: str | None = None  # the key of our own letters' sender
+    unwanted: tuple[datetime, datetime] | None = None  # a time whose mail the mailbox's person does not want
 
 
 def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> str | None:
@@ -31,7 +32,7 @@ def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> 
     if _is_own_letter(headers, firm):
         return "own letter"
     at = came_or_went_at(headers)
-    if at and at < started_at - CLOCKS_DIFFER:
+    if at and (at < started_at - CLOCKS_DIFFER or (firm.unwanted and firm.unwanted[0] <= at < firm.unwanted[1])):
         return "old"
     if is_outgoing(headers) and not firm.file_all_sent and not _to_a_colleague(headers, firm):
         return "outgoing"

@@ -177,7 +177,7 @@ async def _look_and_file(held: Held, trigger: Trigger, tools: Tools) -> Run:
 
 
 async def _look(held: Held, trigger: Trigger, told: int | None, tools: Tools) -> Run:
-    found_by: Finder = "push" if told is not None or trigger.kind == "push" else "sweep"
+    found_by: Finder = "push" if told is not None or trigger.kind == "push" else "return" if held.is_back else "sweep"
     if told is not None:
         await leases.pushed(held.id, told, await tools.clock())
         held = replace(held, pushed_id=max(held.pushed_id, told))

@@ -15,7 +15,7 @@ from portal.session import door, form_is_ours, same_origin
 from portal.visit import Portal, Visit, arrive, to
 from telemetry.logs import fault
 
-LARGEST_FORM = 16 * 1024  # bytes; ours have a few hundred
+LARGEST_FORM = 64 * 1024  # bytes; ours have a few hundred
 
 
 class Who(StrEnum):

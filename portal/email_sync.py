@@ -79,7 +79,7 @@ async def connect(visit: Visit) -> Response:
     if days not in LOOK_BACK:
         raise Unreadable
     address = await visit.field("address")
-    return await depart(visit, Wish(address if len(address) <= 320 else "", await visit.field("in_between") != "no", int(days)))
+    return await depart(visit, Wish(address if key_of(address) else "", await visit.field("in_between") != "no", int(days)))
 
 
 async def depart(visit: Visit, wish: Wish) -> Response:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from letters.delivery import deliver
 from models.notices import owe_digests
@@ -76,9 +77,11 @@ async def _turn(settings: Settings, now: datetime) -> None:
         return
     if closed := await Sweep.last_closed():
         _tell(closed)
-    await end_kept_grants(now)
-    await owe_digests(now)
-    await prune(settings.privacy.ledger, now)
+    for name, chore in (("kept grants", end_kept_grants), ("digests", owe_digests), ("prune", partial(prune, settings.privacy.ledger))):
+        try:
+            await chore(now)
+        except Exception as error:
+            fault("chore failed", error, chore=name)
 
 
 def _tell(closed: Sweep) -> None:

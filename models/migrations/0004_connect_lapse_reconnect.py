@@ -128,6 +128,11 @@ class Migration(migrations.Migration):
         ),
         ops.AddField(
             model_name="Mailbox",
+            name="parting_since",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Mailbox",
             name="stopped_at",
             field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),
@@ -140,6 +145,16 @@ class Migration(migrations.Migration):
             model_name="Mailbox",
             name="test_push_id",
             field=fields.DecimalField(null=True, max_digits=20, decimal_places=0),
+        ),
+        ops.AddField(
+            model_name="Mailbox",
+            name="unwanted_from",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+        ops.AddField(
+            model_name="Mailbox",
+            name="unwanted_until",
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
         ),
         ops.AlterModelOptions(
             name="OAuthAttempt",

@@ -453,7 +453,7 @@ async def test_logs_tell_ids_and_outcomes_and_no_address(posted, letterbox, firm
         letterbox.refuse(None)
         await deliver(posted, clock)
     assert [(line["kind"], line["outcome"]) for line in logs if line["event"] == "letter"] == [
-        *(("lapse", "refused"), ("lapse", "unreachable"), ("lapse", "sent"))
+        *(("lapse", "refused"), ("lapse", "postponed"), ("lapse", "sent"))
     ]
     assert "secret" not in str(logs)
     assert "Gmail for" not in str(logs)

@@ -154,14 +154,16 @@ async def test_a_disconnected_mailbox_comes_back_with_a_fresh_baseline_and_a_gap
     assert (gap.since, gap.until, gap.reason) == (mailbox.history_at - OVERLAP, later + MARGIN, "disconnected")
 
 
-async def test_who_does_not_want_the_mail_in_between_starts_afresh(mailbox, now):
-    """Scenario 100."""
+async def test_who_does_not_want_the_mail_in_between_is_owed_that_of_before_all_the_same(mailbox, now):
+    """Scenario 100. What was owed when it stopped was not asked about."""
     await Gap.create(mailbox_id=mailbox.id, since=now - OVERLAP, until=now, reason="history expired", opened_at=now)
     await connections.disconnect(mailbox.id, mailbox.firm_id, now)
     later = now + timedelta(days=1)
     back = await again(mailbox, later, in_between=False)
-    assert (int(back.cursor), back.started_at, back.away_since) == (9000, later, None)
-    assert await Gap.filter(mailbox_id=mailbox.id, closed_at=None).count() == 0
+    assert (int(back.cursor), back.started_at, back.away_since) == (9000, mailbox.started_at, None)
+    assert (back.unwanted_from, back.unwanted_until) == (now, later)
+    gaps = await Gap.filter(mailbox_id=mailbox.id, closed_at=None).order_by("id")
+    assert [(gap.since, gap.until) for gap in gaps] == [(now - OVERLAP, now), (mailbox.history_at - OVERLAP, now + MARGIN)]
 
 
 async def test_another_google_account_and_another_firm_are_rows_of_their_own(mailbox, now):

@@ -100,6 +100,16 @@ async def test_nobody_is_written_to_about_what_they_gave_up(eva, firm, now, end)
     assert [await what_goes_out(now + days * DAY) for days in range(20)] == [[]] * 20
 
 
+async def test_a_provider_switched_off_for_a_while_silences_no_lapse(eva, firm, now):
+    """Scenario 97. Nothing is sent meanwhile, and nothing is forgotten."""
+    await lapsed(eva, now)
+    await Firm.choose_provider(firm.id, "none", now)
+    assert await goes_out(now + WAIT) == []
+    await Firm.choose_provider(firm.id, "google", now + HOUR)
+    assert [kind for kind, _, _ in await what_goes_out(now + HOUR)] == ["lapse"]
+    assert [kind for kind, _, _ in await what_goes_out(now + 3 * DAY)] == ["reminder"]
+
+
 async def test_one_whose_access_ends_every_few_hours_is_told_once_in_seven_days(eva, now):
     """Scenario 129. And when they stay away, the reminders come."""
     told = []
@@ -216,6 +226,15 @@ async def test_admins_hear_once_of_everybody_who_was_away_for_a_week(eva, firm, 
     assert [await owe_digests(now + days * DAY) for days in range(8, 40)] == [0] * 6 + [1] + [0] * 25
     (digest,) = [letter for letter in await goes_out(now + 14 * DAY) if letter.kind == "digest"]
     assert [absent.address for absent in digest.absent] == [eva.address, other.address]
+
+
+async def test_who_is_no_admin_any_more_reads_nothing_of_colleagues(eva, firm, now):
+    """Scenario 99."""
+    ada = await a_user(firm, "ada@sample.test", role="admin")
+    await lapsed(eva, now, "account_disabled")
+    await owe_digests(now + 7 * DAY)
+    await User.filter(id=ada.id).update(role="staff")
+    assert "ada@sample.test" not in [email for _, _, email in await what_goes_out(now + 8 * DAY)]
 
 
 async def test_no_digest_of_who_is_back(eva, firm, now):

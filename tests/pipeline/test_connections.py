@@ -11,6 +11,7 @@ from models import connections as lifecycle
 from models.attempts import OAuthAttempt, Wish
 from models.firms import Firm, User
 from models.gaps import Gap
+from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.parting import claim_partings, end_kept_grants
 from models.people import AllowedAddress
@@ -391,6 +392,69 @@ async def test_grants_of_a_firm_without_a_provider_end_after_thirty_days(stage: 
     await Connections.of(stage.tools).part(mailbox.id)
     assert await calls(stage, EVA, "revoke") == [200]
     assert (await Mailbox.get(id=mailbox.id)).refresh_token is None
+
+
+async def test_what_was_owed_when_it_stopped_comes_though_the_mail_in_between_is_not_wanted(stage: Stage, eva: User) -> None:
+    """Scenario 100. The page asks about the mail since the disconnect, and about nothing else."""
+    client = await a_client(stage.firm, "", "pat@client.example")
+    mailbox = await connected(stage, eva)
+    await stage.time_passes(600)
+    await stage.mail(mailbox, a_mail(subject="Before, its push was late"))
+    await stage.time_passes(900)
+    await Connections.of(stage.tools).disconnect(await Mailbox.get(id=mailbox.id))
+    await stage.time_passes(3600)
+    await stage.mail(mailbox, a_mail(subject="In between"))
+    await stage.time_passes(3600)
+    await connected(stage, eva, wish=Wish(in_between=False))
+    await stage.sweep(mailbox)
+    await recovered(stage, mailbox)
+    assert await stage.filed(client) == ["Before, its push was late"]
+    await stage.time_passes(3600)
+    await audit(mailbox.id, "trace", stage.tools)
+    assert await stage.filed(client) == ["Before, its push was late"]
+
+
+async def test_a_goodbye_left_over_does_not_stop_a_mailbox_that_is_read_again(stage: Stage, eva: User) -> None:
+    """Switched off while Google was away, paused, switched on, resumed."""
+    mailbox, now = await connected(stage, eva), stage.clock.moment
+    await Firm.choose_provider(stage.firm.id, "none", now)
+    await stage.sandbox.aio.fault("status", method="stop", code=503, count=20)
+    await Connections.of(stage.tools).part(mailbox.id)
+    await stage.sandbox.aio.clear_faults()
+    await lifecycle.pause(mailbox.id, mailbox.firm_id, now)
+    await Firm.choose_provider(stage.firm.id, "google", now)
+    await lifecycle.resume(mailbox.id, mailbox.firm_id, now)
+    stage.wait(minutes=10)
+    assert await claim_partings(HOUR, 10, stage.clock.moment) == []
+    await Connections.of(stage.tools).part(mailbox.id)
+    assert 204 not in await calls(stage, EVA, "stop")
+
+
+async def test_kept_grants_are_revoked_though_google_stumbles_first(stage: Stage, eva: User) -> None:
+    """Scenario 100. The day of tries begins when the goodbye is owed, not when the provider was switched off."""
+    mailbox = await connected(stage, eva)
+    await Firm.choose_provider(stage.firm.id, "none", stage.clock.moment)
+    await Connections.of(stage.tools).part(mailbox.id)
+    stage.wait(days=30)
+    await end_kept_grants(stage.clock.moment)
+    await stage.sandbox.aio.fault("status", method="revoke", code=503, count=1)
+    await Connections.of(stage.tools).part(mailbox.id)
+    assert (await Mailbox.get(id=mailbox.id)).refresh_token is not None
+    stage.wait(minutes=5)
+    await Connections.of(stage.tools).part(mailbox.id)
+    assert (await calls(stage, EVA, "revoke"))[-1] == 200
+
+
+async def test_mail_of_the_time_away_is_no_sign_that_pushes_are_dead(stage: Stage, eva: User) -> None:
+    """Scenario 80. Nobody was to push while it was paused."""
+    mailbox = await connected(stage, eva)
+    await lifecycle.pause(mailbox.id, mailbox.firm_id, stage.clock.moment)
+    await stage.mail(mailbox, a_mail())
+    stage.wait(hours=1)
+    await lifecycle.resume(mailbox.id, mailbox.firm_id, stage.clock.moment)
+    await stage.sweep(mailbox)
+    assert (await Mailbox.get(id=mailbox.id)).silent_at is None
+    assert [entry.found_by for entry in await LedgerEntry.filter(mailbox_id=mailbox.id)] == ["return"]
 
 
 async def test_our_own_letters_are_never_filed(stage: Stage, eva: User) -> None:

@@ -171,7 +171,7 @@ async def test_a_fault_of_ours_is_a_calm_page_without_details(site: Site, capfd:
 
 async def test_a_form_that_is_too_large_is_refused(site: Site) -> None:
     browser = await site.signed_in(await a_user(await a_firm()))
-    assert (await browser.post("/sign-out", {"form_proof": "x" * 20_000})).status == 413
+    assert (await browser.post("/sign-out", {"form_proof": "x" * 70_000})).status == 413
 
 
 async def test_what_else_the_application_serves_is_left_alone(site: Site) -> None:
