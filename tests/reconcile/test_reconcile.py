@@ -162,11 +162,11 @@ async def test_it_ticks_until_it_is_told_to_stop(deployment, now, valkey):
     async def told():
         nonlocal asked
         asked += 1
-        if asked == 2 * a_tick:
+        if asked >= 2 * a_tick:
             stop.set()
         return now
 
     quick = deployment.model_copy(update={"sweep": deployment.sweep.model_copy(update={"tick": timedelta(milliseconds=1)})})
     async with asyncio.timeout(5):
         await clock.run(quick, told, stop)
-    assert asked == 2 * a_tick
+    assert 2 * a_tick <= asked < 4 * a_tick  # the letters, beside it, ask for a moment too; after the word to stop both end their turn
