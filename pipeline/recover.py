@@ -31,7 +31,7 @@ LOOK = 2 * units_of("messages.get")  # at most, for all but mails of extraordina
 MINUTE = timedelta(minutes=1)
 NARROWEST = timedelta(seconds=2)  # stretches as short as that are listed page by page
 EDGE = timedelta(seconds=1)  # whether Gmail's `after:` and `before:` include their second is not documented
-BUSY = timedelta(seconds=5)  # until a mailbox that somebody else works on is tried again
+BUSY = timedelta(seconds=1)  # until a mailbox held by another run is tried again; in step with its sweeps, it would be held for ever
 NEWS, DONE = "news", "done"
 
 
