@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 # The scenarios that must have a test which proves them; grows with what is built.
-PROVEN := 1-54,56-58,60,62,63,75-120,122-125,127-130
+PROVEN := 1-130
 
 ##@ Using it
 run: $(BIN)/.installed  ## Start everything here: embedded servers, a simulated Google, a sample firm
@@ -24,6 +24,9 @@ check: $(BIN)/.installed-dev  ## What CI checks: format, lint, types, imports, t
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.scenarios --check $(PROVEN)
 	@$(MAKE) --no-print-directory test
+
+eval: $(BIN)/.installed-dev  ## The guess on made-up firms, beside simpler ones, and what each kind of reason is worth
+	@$(BIN)/python -m bench.evaluate
 
 fleet: $(BIN)/.installed-dev  ## Thousands of mailboxes, one firm failing: prints how late any was looked at
 	@$(BIN)/python -m tools.fleet $(ARGS)
@@ -71,4 +74,4 @@ $(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run migrate test check fleet smoke browser removals format migrations lock clean help
+.PHONY: run migrate test check eval fleet smoke browser removals format migrations lock clean help

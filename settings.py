@@ -135,6 +135,7 @@ class Quota(Section):
 class Privacy(Section):
     audit_window: Seconds = Field(gt=timedelta(0))
     ledger: Seconds = Field(gt=timedelta(0))
+    undo: Seconds = Field(gt=timedelta(0))
 
 
 class Limits(Section):
@@ -149,6 +150,7 @@ class Limits(Section):
     first_missing: Seconds = Field(gt=timedelta(0))
     retry: Seconds = Field(gt=timedelta(0))
     tries: int = Field(ge=1)
+    past_again: Seconds = Field(gt=timedelta(0))
     strikes: int = Field(ge=1)
     withdraw: Seconds
 

@@ -6,15 +6,22 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from models.database import connection
 from models.directory import Client
 from models.emails import Email
 from models.firms import Firm, User
+from models.sight import sees
 
 Status = Literal["filed", "review", "dismissed", "withdrawn"]
+How = Literal["certain", "guess", "inherited", "person"]
+Outcome = Literal["approved", "reassigned", "dismissed", "inherited", "merged"]
 SHOWN = ("filed", "review")
 
 
 class Activity(Model):
+    """An e-mail under a client. A dismissed one is kept: it says that a person, or a decision for another client, refused this one, and
+    nothing files the e-mail here again."""
+
     id = fields.BigIntField(primary_key=True)
     firm: fields.ForeignKeyRelation[Firm] = fields.ForeignKeyField("models.Firm", db_index=False)
     firm_id: int
@@ -23,6 +30,7 @@ class Activity(Model):
     client: fields.ForeignKeyRelation[Client] = fields.ForeignKeyField("models.Client", related_name="activities", db_index=False)
     client_id: int
     status = fields.CharField(10)
+    how = fields.CharField(10, default="certain", db_default="certain")  # who or what put it here
     reason = fields.TextField()  # why it was filed here, in words
     sent_at = fields.DatetimeField()  # the e-mail's own time: a client's page is read in this order
     filed_at = fields.DatetimeField()
@@ -39,15 +47,17 @@ class Activity(Model):
 
     @classmethod
     async def count_of_client(cls, firm_id: int, client_id: int) -> int:
+        """All of them, for who runs Postroom; `models/listings.py` counts what a person of the firm sees."""
         return await cls.filter(firm_id=firm_id, client_id=client_id, status__in=SHOWN).count()
 
     @classmethod
-    async def one(cls, firm_id: int, activity_id: int) -> Self | None:
-        """One activity of this firm with all that its page shows; None for another firm's."""
-        found = cls.get_or_none(id=activity_id, firm_id=firm_id, status__in=SHOWN)
-        return await found.prefetch_related(
+    async def one(cls, user: User, activity_id: int) -> Self | None:
+        """One activity of the user's firm with all that its page shows; None for another firm's, and for one that is private to others."""
+        found = await cls.get_or_none(id=activity_id, firm_id=user.firm_id, status__in=SHOWN).prefetch_related(
             "client", "decided_by", "email__participants", "email__attachments", "email__receipts__mailbox__user", "email__review"
         )
+        async with connection() as held:
+            return found if found and await sees(held, user, found.email_id) else None
 
 
 class Review(Model):
@@ -60,22 +70,16 @@ class Review(Model):
     email_id: int
     candidates = fields.JSONField[list[dict[str, object]]]()  # best first: {"client": id, "reasons": [words]}
     asked_at = fields.DatetimeField()
+    quiet = fields.BooleanField(default=False, db_default=False)  # of automatic or mass mail: it waits behind the others
+    holder: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, related_name="handed", db_index=False
+    )
+    holder_id: int | None  # the colleague to whom it was handed over
     decided_at = fields.DatetimeField(null=True)
+    decided_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, related_name="answered", db_index=False
+    )
+    outcome = fields.CharField(12, null=True)
 
     class Meta:
         table = "review"
-
-    @classmethod
-    async def open_of_firm(cls, firm_id: int, limit: int = 50) -> list[Self]:
-        """Questions that nobody has answered, newest first."""
-        return (
-            await cls.filter(firm_id=firm_id, decided_at=None)
-            .order_by("-asked_at", "-id")
-            .limit(limit)
-            .prefetch_related("email__participants", "email__activities__client")
-        )
-
-    @classmethod
-    async def count_open(cls, firm_id: int) -> int:
-        """How many questions nobody has answered."""
-        return await cls.filter(firm_id=firm_id, decided_at=None).count()

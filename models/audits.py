@@ -19,14 +19,15 @@ class ToAudit:
 
 
 async def claim_audits(claim: timedelta, limit: int, now: datetime) -> list[int]:
-    """Mailboxes whose audit is due, longest first; not where run after run fails. A claim whose job is lost runs out after `claim`."""
+    """Mailboxes whose audit is due, longest first; not where run after run fails, nor where history told nothing of a time that is still to
+    be listed (past mail of a new contact is no such). A claim whose job is lost runs out after `claim`."""
     async with connection() as held:
         rows = await held.fetch(
             """
             WITH chosen AS (SELECT id FROM mailbox WHERE state = 'connected'
             AND firm_id IN (SELECT id FROM firm WHERE provider = 'google') AND (audit_at IS NULL OR audit_at <= $1) AND failures < 3
             AND (cool_down_until IS NULL OR cool_down_until <= $1) AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = mailbox.id
-            AND closed_at IS NULL) AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)
+            AND closed_at IS NULL AND reason <> 'contact') AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $1)
             ORDER BY audit_at NULLS FIRST, id LIMIT $2 FOR UPDATE SKIP LOCKED)
             UPDATE mailbox m SET audit_at = $3 FROM chosen WHERE m.id = chosen.id RETURNING m.id
             """,
@@ -43,7 +44,7 @@ async def to_audit(mailbox_id: int, now: datetime) -> ToAudit | None:
         row = await held.fetchrow(
             """
             SELECT epoch, greatest(started_at, unwanted_until) AS started_at,
-            (SELECT min(g.until) FROM gap g WHERE g.mailbox_id = m.id AND g.reason <> 'backfill'
+            (SELECT min(g.until) FROM gap g WHERE g.mailbox_id = m.id AND g.reason NOT IN ('backfill', 'contact')
             AND g.closed_at > $2::timestamptz - interval '1 day') AS recovered_at FROM mailbox m JOIN firm f ON f.id = m.firm_id
             WHERE m.id = $1 AND m.state = 'connected' AND f.provider = 'google' AND (cool_down_until IS NULL OR cool_down_until <= $2)
             AND NOT EXISTS (SELECT 1 FROM project_state WHERE bulk_after > $2)
@@ -66,7 +67,7 @@ async def compare(
         proven = await held.fetchval(
             """
             UPDATE mailbox SET audit_at = $4 WHERE id = $1 AND epoch = $2 AND state = 'connected' AND last_checked_at >= $3
-            AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = $1 AND closed_at IS NULL) RETURNING id
+            AND NOT EXISTS (SELECT 1 FROM gap WHERE mailbox_id = $1 AND closed_at IS NULL AND reason <> 'contact') RETURNING id
             """,
             mailbox_id,
             epoch,

@@ -24,7 +24,21 @@ LIMITS = {"statement_timeout": "15000", "lock_timeout": "10000", "idle_in_transa
 MODULES = [
     f"models.{name}"
     for name in (
-        *("firms", "people", "mailboxes", "turns", "notices", "gaps", "ledger", "project", "directory", "emails", "activities"),
+        *(
+            "firms",
+            "people",
+            "mailboxes",
+            "turns",
+            "notices",
+            "gaps",
+            "ledger",
+            "project",
+            "directory",
+            "emails",
+            "activities",
+            "never_file",
+            "audit_log",
+        ),
         *("sessions", "attempts", "sweeps"),
     )
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from tortoise import fields
@@ -10,6 +11,7 @@ from tortoise.models import Model
 
 from models.database import Connection, connection, transaction
 from models.firms import Firm
+from models.past_mail import known, owe_news
 
 
 class Client(Model):
@@ -19,6 +21,7 @@ class Client(Model):
     external_id = fields.CharField(100)  # the practice-management system's own id
     name = fields.CharField(200)
     number = fields.CharField(50, default="")
+    archived_at = fields.DatetimeField(null=True)  # from then on nothing new is filed here; what is filed stays
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:
@@ -81,8 +84,8 @@ async def clients_by_address(firm_id: int, keys: Iterable[str]) -> dict[str, fro
         rows = await held.fetch(
             """
             SELECT a.address_key AS key, array_agg(DISTINCT c.client_id) AS clients FROM contact_address a
-            JOIN client_contact c ON c.contact_id = a.contact_id WHERE a.firm_id = $1 AND a.address_key = ANY($2::text[]) GROUP BY
-            a.address_key
+            JOIN client_contact c ON c.contact_id = a.contact_id JOIN client k ON k.id = c.client_id AND k.archived_at IS NULL
+            WHERE a.firm_id = $1 AND a.address_key = ANY($2::text[]) GROUP BY a.address_key
             """,
             firm_id,
             sorted(set(keys)),
@@ -110,20 +113,21 @@ class Imported:
     addresses: int
 
 
-async def import_entries(firm_id: int, entries: list[Entry]) -> Imported:
-    """Clients, contacts and addresses, all of them or none; safe to run twice.
+async def import_entries(firm_id: int, entries: list[Entry], now: datetime) -> Imported:
+    """Clients, contacts and addresses, all of them or none; the past mail of addresses that are new is owed. Safe to run twice.
 
     A contact is known by its address and name within the firm: the same person on the lines of two clients becomes one contact of both.
     """
 
     async def work(held: Connection) -> Imported:
         await held.execute("SELECT 1 FROM firm WHERE id = $1 FOR NO KEY UPDATE", firm_id)
-        before = await _counts(held, firm_id)
+        before, last = await _counts(held, firm_id), await known(held)
         for entry in entries:
             client = await _client(held, firm_id, entry)
             if entry.address_key:
                 await _contact(held, firm_id, client, entry)
         after = await _counts(held, firm_id)
+        await owe_news(held, firm_id, last, now)
         return Imported(*(new - old for new, old in zip(after, before, strict=True)))
 
     return await transaction(work)

@@ -1,12 +1,16 @@
 """E-mails as they came: one row per firm and message, whoever received it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tortoise import fields
+from tortoise.indexes import Index
 from tortoise.models import Model
 
 from models.firms import Firm
 from models.mailboxes import Mailbox
+
+Kind = Literal["mail", "automatic", "mass"]
+Trust = Literal["proven", "forged", "unknown"]
 
 if TYPE_CHECKING:
     from models.activities import Activity, Review
@@ -26,10 +30,16 @@ class Email(Model):
     headers = fields.JSONField[list[list[str]]]()
     sent_at = fields.DatetimeField()
     filed_at = fields.DatetimeField()
+    kind = fields.CharField(10, default="mail", db_default="mail")  # automatic, mass: written by no person, or to very many
+    trust = fields.CharField(10, default="unknown", db_default="unknown")  # what Google found of its sender: proven, forged, unknown
+    version = fields.IntField(default=0, db_default=0)  # rises with every decision: who decides says which one they saw
+    dismissed_at = fields.DatetimeField(null=True)  # a person said that it is no client's: nothing files it again
+    erased_at = fields.DatetimeField(null=True)  # when a dismissed mail's content was erased
 
     class Meta:
         table = "email"
         unique_together = (("firm", "identity"),)
+        indexes = (Index(fields=("firm_id", "thread_root")),)
 
     receipts: fields.ReverseRelation["Receipt"]
     participants: fields.ReverseRelation["Participant"]
@@ -68,9 +78,11 @@ class Participant(Model):
     position = fields.SmallIntField()
     name = fields.TextField()
     address = fields.TextField()
+    key = fields.TextField(null=True)  # of the address; null where it could be nobody's
 
     class Meta:
         table = "participant"
+        indexes = (Index(fields=("key", "email_id")),)
 
 
 class Attachment(Model):

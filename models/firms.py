@@ -30,6 +30,7 @@ class Firm(Model):
     provider = fields.CharField(20, default="google")  # the firm's Email Sync Integration Provider: none, google
     provider_off_at = fields.DatetimeField(null=True)  # when the provider became none: grants are kept for some weeks
     file_all_sent = fields.BooleanField(default=False)
+    past_days = fields.SmallIntField(default=90, db_default=90)  # how far back a new contact's mail is looked for
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

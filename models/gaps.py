@@ -1,7 +1,8 @@
 """Gaps: stretches of a mailbox's time that history does not tell, owed a listing by date."""
 
+import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tortoise import fields
@@ -14,6 +15,7 @@ from models.mailboxes import AUDIT_AFTER, Mailbox
 
 DAY = timedelta(days=1)  # the widest stretch asked for at once, and the first
 OVERLAP = timedelta(days=2)  # how far a gap reaches back behind the last listing known to be whole
+WHENEVER = datetime(9999, 1, 1, tzinfo=UTC)
 MARGIN = timedelta(minutes=5)  # beyond the moment where a gap ends: Google's clock is not ours
 
 
@@ -29,8 +31,11 @@ class Gap(Model):
     listed_to = fields.DatetimeField(null=True)  # everything from here to `until` is in the ledger; null: nothing yet
     width_s = fields.IntField(default=86400, db_default=86400)  # seconds of the next stretch
     found = fields.IntField(default=0, db_default=0)  # messages that the ledger did not know
-    opened_at = fields.DatetimeField()
+    opened_at = fields.DatetimeField()  # of past mail (models/past_mail.py): when it was first listed
     closed_at = fields.DatetimeField(null=True)
+    addresses = fields.JSONField[list[str]](null=True)  # only mail with one of these, as they may be spelt; null: all mail
+    due_at = fields.DatetimeField(null=True)  # not listed before that
+    rounds = fields.SmallIntField(default=1, db_default=1)  # how often it is still to be listed, this time included
 
     class Meta:
         table = "gap"
@@ -38,13 +43,21 @@ class Gap(Model):
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What is to be listed next: `since` ≤ time < `until`."""
+    """What is to be listed next: `since` ≤ time < `until`. `rounds`: how often its gap is to be listed, this time included.
+
+    Past mail of new contacts: only mail with one of `addresses`, unless there are none; what was judged until `judged_until` is judged
+    again, for since then everybody knows the contacts. None: whatever was judged.
+    """
 
     gap_id: int
     since: datetime
     until: datetime
     width: timedelta
     is_last: bool
+    is_past_mail: bool = False
+    addresses: tuple[str, ...] = ()
+    rounds: int = 1
+    judged_until: datetime | None = None
 
 
 async def start_anew(
@@ -93,7 +106,7 @@ async def _open(held: Connection, mailbox: Held, since: datetime, until: datetim
     grown = await held.fetchval(
         """
         UPDATE gap SET since = CASE WHEN closed_at IS NULL THEN least(since, $2) ELSE $2 END, until = $3, listed_to = NULL, reason = $4,
-        closed_at = NULL WHERE mailbox_id = $1 AND until > $5 AND reason <> 'backfill' RETURNING id
+        closed_at = NULL WHERE mailbox_id = $1 AND until > $5 AND reason NOT IN ('backfill', 'contact') RETURNING id
         """,
         mailbox.id,
         since,
@@ -146,21 +159,26 @@ async def backfill(mailbox_id: int, firm_id: int, since: datetime, now: datetime
 
 
 async def next_stretch(mailbox: Held) -> Stretch | None:
-    """Of the gaps that are open, the latest time that is not listed yet; older than the mailbox's start nothing is asked for."""
+    """Of the gaps that are open and due, the latest time that is not listed yet; older than the mailbox's start nothing is asked for."""
     async with connection() as held:
         row = await held.fetchrow(
             """
-            SELECT id, greatest(since, $2) AS since, coalesce(listed_to, until) AS until, width_s FROM gap
-            WHERE mailbox_id = $1 AND closed_at IS NULL ORDER BY coalesce(listed_to, until) DESC, id LIMIT 1
+            SELECT id, greatest(since, $2) AS since, coalesce(listed_to, until) AS until, width_s, reason = 'contact' AS is_past_mail,
+            addresses, rounds, CASE WHEN listed_to IS NOT NULL OR due_at IS NOT NULL THEN opened_at END AS judged_until
+            FROM gap WHERE mailbox_id = $1 AND closed_at IS NULL AND (due_at IS NULL OR due_at <= $3)
+            ORDER BY coalesce(listed_to, until) DESC, id LIMIT 1
             """,
             mailbox.id,
             mailbox.started_at,
+            mailbox.taken_at,
         )
     if row is None:
         return None
     width = timedelta(seconds=row["width_s"])
     since = max(row["since"], row["until"] - width)
-    return Stretch(row["id"], since, row["until"], width, since == row["since"] or since >= row["until"])
+    is_last = since == row["since"] or since >= row["until"]
+    told = row["is_past_mail"], tuple(json.loads(row["addresses"] or "[]")), row["rounds"], row["judged_until"]
+    return Stretch(row["id"], since, row["until"], width, is_last, *told)
 
 
 async def narrow(mailbox: Held, stretch: Stretch, width: timedelta, now: datetime) -> None:
@@ -172,20 +190,29 @@ async def narrow(mailbox: Held, stretch: Stretch, width: timedelta, now: datetim
     await writing(mailbox, now, work)
 
 
-async def listed(mailbox: Held, stretch: Stretch, gmail_ids: list[str], now: datetime) -> int:
-    """What a stretch showed becomes owed, and the gap is that much shorter, or closed. Returns how many looks. Raises `LeaseLost`."""
+async def listed(mailbox: Held, stretch: Stretch, gmail_ids: list[str], now: datetime, again: timedelta = timedelta(0)) -> int:
+    """What a stretch showed becomes owed, and the gap is that much shorter, or closed; if it has another round, that is due `again` later.
+    Returns how many looks. Raises `LeaseLost`."""
+    judged_until = stretch.judged_until or WHENEVER if stretch.is_past_mail else None
+    is_over, next_round = stretch.is_last and stretch.rounds == 1, stretch.is_last and stretch.rounds > 1
 
     async def work(held: Connection) -> int:
-        found = await record_listed(held, mailbox.id, gmail_ids, "gap", now)
+        found = await record_listed(held, mailbox.id, gmail_ids, "gap", now, judged_until)
         await held.execute(
-            "UPDATE gap SET listed_to = $2, found = found + $3, closed_at = $4, width_s = $5 WHERE id = $1",
+            """
+            UPDATE gap SET listed_to = $2, found = found + $3, closed_at = $4, width_s = $5, rounds = $6, due_at = coalesce($7, due_at),
+            opened_at = coalesce($8, opened_at) WHERE id = $1
+            """,
             stretch.gap_id,
-            stretch.since,
-            found.new,
-            now if stretch.is_last else None,
-            int(min(2 * stretch.width, DAY).total_seconds()),
+            None if next_round else stretch.since,
+            found.new + found.again - found.filed if stretch.is_past_mail else found.new,
+            now if is_over else None,
+            int(min(2 * stretch.width, max(stretch.width, DAY)).total_seconds()),
+            stretch.rounds - next_round,
+            now + again if next_round else None,
+            now if judged_until == WHENEVER else None,
         )
-        if stretch.is_last:
+        if is_over and not stretch.is_past_mail:
             await held.execute("UPDATE mailbox SET audit_at = least(audit_at, $2) WHERE id = $1", mailbox.id, now + AUDIT_AFTER)
         return found.new + found.again
 

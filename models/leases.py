@@ -183,16 +183,17 @@ async def release(
 
 
 async def release_recovery(mailbox: Held, again_at: datetime | None, cool_down_until: datetime | None = None) -> None:
-    """The same for a run that worked off gaps: it goes on at `again_at`; without one when a gap owes a look, if it does. Its failures are
-    not the sync's: fresh mail does not wait for them."""
+    """The same for a run that worked off gaps: it goes on at `again_at`; without one when a gap is due or owes a look, if one does. Its
+    failures are not the sync's: fresh mail does not wait for them."""
     async with connection() as held:
         await held.execute(
             f"""
             UPDATE mailbox m SET lease_owner = NULL, lease_until = NULL, cool_down_until = coalesce($5, cool_down_until), {THROTTLE},
             next_attempt_at = least(m.next_attempt_at, $5),
             recover_at = least(CASE WHEN m.recover_at IS DISTINCT FROM $6 THEN m.recover_at END,
-            coalesce($4, (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
-            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL AND l.found_by = 'gap')))
+            coalesce($4, least((SELECT min(coalesce(g.due_at, g.opened_at)) FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL),
+            (SELECT min(coalesce(l.next_attempt_at, l.owed_at)) FROM ledger_entry l
+            WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL AND l.found_by = 'gap'))))
             WHERE id = $1 AND epoch = $2 AND lease_owner = $3
             """,  # noqa: S608  # a constant of ours
             mailbox.id,

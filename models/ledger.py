@@ -15,6 +15,7 @@ from models.mailboxes import Mailbox
 Outcome = Literal["filed", "skipped", "gone", "parked", "withdrawn"]
 Finder = Literal["push", "sweep", "audit", "gap", "return"]
 PUT_AWAY = ["spam", "trash", "draft", "scheduled", "old"]  # reasons that may have passed while history told nothing of it
+NOBODYS = ["no client", "no address"]  # reasons that a new contact may end
 
 
 class LedgerEntry(Model):
@@ -205,32 +206,40 @@ async def forgive(held: Connection, entry_ids: Sequence[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a listing by date brought: messages that the ledger did not know, and known ones that are judged again."""
+    """What a listing by date brought: messages that the ledger did not know, and known ones that are judged again, of which so many are
+    filed."""
 
     new: int
     again: int
+    filed: int = 0
 
 
-async def record_listed(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], found_by: Finder, now: datetime) -> Listed:
+async def record_listed(
+    held: Connection, mailbox_id: int, gmail_ids: Sequence[str], found_by: Finder, now: datetime, judged_until: datetime | None = None
+) -> Listed:
     """Owes a look to what a listing by date shows and the ledger does not know, or knows as put away or gone: what is listed is neither in
-    spam nor in trash. Safe to repeat."""
+    spam nor in trash. Where contacts are new, also to what was judged without them, until `judged_until`: it was no client's then, or
+    is filed, and may be another client's, too. Safe to repeat."""
     found = await held.fetch(
         """
         INSERT INTO ledger_entry AS l (mailbox_id, gmail_id, found_by, found_at, owed_at, seen_history_id)
         SELECT $1, gmail_id, $2, $3, $3, 0 FROM unnest($4::text[]) AS d(gmail_id)
         ON CONFLICT (mailbox_id, gmail_id) DO UPDATE SET owed_at = $3, next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = 0,
         found_by = CASE WHEN 'gap' IN ($2, l.found_by) THEN $2 ELSE l.found_by END
-        WHERE l.owed_at IS NULL AND (l.outcome IN ('gone', 'withdrawn') OR l.outcome = 'skipped' AND l.reason = ANY($5))
-        RETURNING l.xmax = 0 AS is_new
+        WHERE l.owed_at IS NULL AND (l.outcome IN ('gone', 'withdrawn') OR l.outcome = 'skipped' AND l.reason = ANY($5)
+        OR coalesce(l.settled_at, '-infinity') <= $6 AND (l.outcome = 'filed' OR l.outcome = 'skipped' AND l.reason = ANY($7)))
+        RETURNING l.xmax = 0 AS is_new, coalesce(l.outcome = 'filed', false) AS is_filed
         """,
         mailbox_id,
         found_by,
         now,
         sorted(set(gmail_ids)),
         PUT_AWAY,
+        judged_until,
+        NOBODYS,
     )
     new = sum(row["is_new"] for row in found)
-    return Listed(new, len(found) - new)
+    return Listed(new, len(found) - new, sum(row["is_filed"] for row in found))
 
 
 async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = False) -> list[Owed]:

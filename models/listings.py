@@ -8,25 +8,36 @@ from operator import itemgetter
 import asyncpg
 
 from models.database import connection
-from models.firms import Role
+from models.firms import Role, User
 from models.mailboxes import State
 from models.notices import ONE_FIRST_LETTER
+from models.sight import visible_to
 
-MAIL = """
+MAIL = f"""
     SELECT a.id AS activity_id, a.client_id, c.name AS client, a.status = 'review' AS for_review, a.sent_at, e.subject,
     left(e.text, 300) AS snippet, coalesce((SELECT coalesce(nullif(p.name, ''), p.address) FROM participant p
     WHERE p.email_id = e.id AND p.header = 'from' ORDER BY p.position LIMIT 1), '') AS sender,
     (SELECT count(*) FROM attachment f WHERE f.email_id = e.id) AS attachments,
     (SELECT count(DISTINCT r.mailbox_id) FROM receipt r WHERE r.email_id = e.id) AS receipts
     FROM activity a JOIN email e ON e.id = a.email_id JOIN client c ON c.id = a.client_id
-    WHERE a.firm_id = $1 AND a.status IN ('filed', 'review')
-"""
+    WHERE a.firm_id = $1 AND a.status IN ('filed', 'review') AND {visible_to("$2")}
+"""  # noqa: S608  # words of ours
+COUNT = f"""
+    SELECT count(*) FROM activity a
+    WHERE a.firm_id = $1 AND a.status IN ('filed', 'review') AND a.client_id = $3 AND {visible_to("$2", "a.email_id")}
+"""  # noqa: S608  # words of ours
+CLIENTS = f"""
+    WITH page AS (SELECT id, name, number, archived_at IS NOT NULL AS archived FROM client
+    WHERE firm_id = $1 AND (name ILIKE '%' || $3 || '%' OR number ILIKE $3 || '%') ORDER BY lower(name), id OFFSET $4 LIMIT $5)
+    SELECT page.*, (SELECT a.sent_at FROM activity a WHERE a.client_id = page.id AND a.status IN ('filed', 'review')
+    AND {visible_to("$2", "a.email_id")} ORDER BY a.sent_at DESC LIMIT 1) AS newest_at FROM page ORDER BY lower(name), id
+"""  # noqa: S608  # words of ours
 PEOPLE = """
     SELECT u.id AS user_id, u.name, u.email, u.role, u.active, u.created_at, u.left_at, u.invited_at, i.invitation,
     m.id, m.epoch, m.address, m.address_key, m.former_key, m.state, m.connected_at, m.stopped_at, m.lapsed_at, m.lapse_reason,
     n.told_at, n.next_letter_at, m.last_push_at, m.last_checked_at, m.last_filed_at,
     CASE WHEN m.missed_id > coalesce(m.pushed_id, 0) THEN m.missed_at END AS silent_at,
-    EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL) AS catching_up
+    EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL AND g.reason <> 'contact') AS catching_up
     FROM app_user u LEFT JOIN mailbox m ON m.user_id = u.id AND m.firm_id = u.firm_id
     LEFT JOIN LATERAL (SELECT max(l.sent_at) FILTER (WHERE l.sent_at > m.lapsed_at - $3::interval) AS told_at,
     min(l.due_at) FILTER (WHERE l.epoch = m.epoch AND l.sent_at IS NULL AND l.dropped_at IS NULL) AS next_letter_at
@@ -56,7 +67,8 @@ class ListedClient:
     id: int
     name: str
     number: str
-    newest_at: datetime | None  # the newest mail filed
+    archived: bool  # nothing new is filed there
+    newest_at: datetime | None  # the newest mail filed, of those that the user may see
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,50 +121,48 @@ class CatchingUp:
     unread: int
 
 
-async def mails_of_client(firm_id: int, client_id: int, offset: int, limit: int) -> list[ListedMail]:
-    """Newest mail first."""
+async def mails_of_client(user: User, client_id: int, offset: int, limit: int) -> list[ListedMail]:
+    """Those that this user may see, newest mail first."""
     async with connection() as held:
         rows = await held.fetch(
-            MAIL + "AND a.client_id = $2 ORDER BY a.sent_at DESC, a.id DESC OFFSET $3 LIMIT $4", firm_id, client_id, offset, limit
+            f"{MAIL} AND a.client_id = $3 ORDER BY a.sent_at DESC, a.id DESC OFFSET $4 LIMIT $5",
+            *(user.firm_id, user.id, client_id, offset, limit),
         )
     return [ListedMail(**row) for row in rows]
 
 
-async def newest_mails(firm_id: int, limit: int) -> list[ListedMail]:
-    """What was filed last, across clients."""
+async def count_of_client(user: User, client_id: int) -> int:
+    """How many mails of a client this user may see."""
     async with connection() as held:
-        rows = await held.fetch(MAIL + "ORDER BY a.filed_at DESC, a.id DESC LIMIT $2", firm_id, limit)
+        return await held.fetchval(COUNT, user.firm_id, user.id, client_id)  # type: ignore[no-any-return]
+
+
+async def newest_mails(user: User, limit: int) -> list[ListedMail]:
+    """What was filed last, across clients, and this user may see."""
+    async with connection() as held:
+        rows = await held.fetch(f"{MAIL} ORDER BY a.filed_at DESC, a.id DESC LIMIT $3", user.firm_id, user.id, limit)
     return [ListedMail(**row) for row in rows]
 
 
-async def clients(firm_id: int, search: str, offset: int, limit: int) -> list[ListedClient]:
-    """By name; `search` is a part of the name or the beginning of the number, in any case, and may be empty."""
+async def clients(user: User, search: str, offset: int, limit: int) -> list[ListedClient]:
+    """The firm's, by name; `search` is a part of the name or the beginning of the number, in any case, and may be empty."""
     part = search.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     async with connection() as held:
-        rows = await held.fetch(
-            """
-            WITH page AS (SELECT id, name, number FROM client WHERE firm_id = $1 AND (name ILIKE '%' || $2 || '%' OR number ILIKE $2 || '%')
-            ORDER BY lower(name), id OFFSET $3 LIMIT $4)
-            SELECT page.*, (SELECT a.sent_at FROM activity a WHERE a.client_id = page.id AND a.status IN ('filed', 'review')
-            ORDER BY a.sent_at DESC LIMIT 1) AS newest_at FROM page ORDER BY lower(name), id
-            """,
-            firm_id,
-            part,
-            offset,
-            limit,
-        )
+        rows = await held.fetch(CLIENTS, user.firm_id, user.id, part, offset, limit)
     return [ListedClient(**row) for row in rows]
 
 
 async def catching_up(mailbox_id: int) -> CatchingUp | None:
-    """How far the open gaps of a mailbox are worked off; None if there are none, and nothing that they found is still to be read."""
+    """How far the open gaps of a mailbox are worked off, past mail of new contacts apart; None if there are none, and nothing that any gap
+    found is still to be read."""
     async with connection() as held:
         row = await held.fetchrow(
             """
-            SELECT max(g.until) AS until, min(greatest(g.since, m.started_at)) AS since, min(coalesce(g.listed_to, g.until)) AS reached,
+            SELECT max(g.until) AS until, min(greatest(g.since, m.started_at)) FILTER (WHERE g.id IS NOT NULL) AS since,
+            min(coalesce(g.listed_to, g.until)) AS reached,
             coalesce(sum(g.found), 0)::int AS found,
             (SELECT count(*) FROM ledger_entry l WHERE l.mailbox_id = $1 AND l.owed_at IS NOT NULL AND l.found_by = 'gap') AS unread
-            FROM mailbox m LEFT JOIN gap g ON g.mailbox_id = m.id AND g.closed_at IS NULL WHERE m.id = $1
+            FROM mailbox m LEFT JOIN gap g ON g.mailbox_id = m.id AND g.closed_at IS NULL AND g.reason <> 'contact' WHERE m.id = $1
             """,
             mailbox_id,
         )

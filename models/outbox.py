@@ -20,7 +20,7 @@ STILL_SO = """
 # Everything of the time in between was listed, and looked at.
 CAUGHT_UP = """
     m.state = 'connected' AND m.last_checked_at > m.connected_at
-    AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM gap g WHERE g.mailbox_id = m.id AND g.closed_at IS NULL AND g.reason <> 'contact')
     AND NOT EXISTS (SELECT 1 FROM ledger_entry l WHERE l.mailbox_id = m.id AND l.owed_at IS NOT NULL)
 """
 

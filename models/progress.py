@@ -1,4 +1,5 @@
-"""Progress of one mailbox, as its page shows it live: the first look, what is being caught up, what was, and a test push."""
+"""Progress of one mailbox, as its page shows it live: the first look, what is being caught up, what was, past mail of new contacts, and a
+test push."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +17,18 @@ TestPush = Literal["none", "waiting", "arrived", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
+class PastMail:
+    """A search for what came before its people were contacts: `found` messages to judge so far, `unread` of them not yet looked at."""
+
+    found: int
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """`caught_up`: mails filed of the time in which it was away, None if it was not of late. `looking`: the first look since it was
-    connected, or what that found, is not done. `test_seconds`: from asking Google to its very push, where no other came since."""
+    connected, or what that found, is not done. `test_seconds`: from asking Google to its very push, where no other came since.
+    `past_mail`: while it is looked for, and not while that waits for its second search."""
 
     filed: int
     looking: bool
@@ -26,10 +36,11 @@ class Progress:
     caught_up: int | None
     test: TestPush
     test_seconds: float | None
+    past_mail: PastMail | None = None
 
     @property
     def under_way(self) -> bool:
-        return self.looking or self.recovery is not None or self.test == "waiting"
+        return self.looking or self.recovery is not None or self.past_mail is not None or self.test == "waiting"
 
 
 async def progress_of(mailbox: Mailbox, now: datetime) -> Progress:
@@ -49,14 +60,34 @@ async def progress_of(mailbox: Mailbox, now: datetime) -> Progress:
     live, lately = mailbox.state == "connected", now - mailbox.connected_at < TOLD_FOR
     looked = mailbox.last_checked_at is not None and mailbox.last_checked_at >= mailbox.connected_at
     test, seconds = test_push_of(mailbox, now)
+    recovery, past_mail = (await catching_up(mailbox.id), await past_mail_of(mailbox.id, now)) if live else (None, None)
+    if past_mail and recovery and recovery.since is None:  # what is still to be read is past mail
+        recovery = None
     return Progress(
         row["filed"],
         live and (not looked or (lately and mailbox.away_since is not None and row["owed"])),
-        await catching_up(mailbox.id) if live else None,
+        recovery,
         row["caught_up"] if live and lately and mailbox.away_since else None,
         test,
         seconds,
+        past_mail,
     )
+
+
+async def past_mail_of(mailbox_id: int, now: datetime) -> PastMail | None:
+    """The searches for past mail that are due, or whose finds are still to be read; None if there are none."""
+    async with connection() as held:
+        row = await held.fetchrow(
+            """
+            SELECT coalesce(sum(g.found), 0)::int AS found, bool_or(g.due_at IS NULL OR g.due_at <= $2) AS is_due,
+            (SELECT count(*) FROM ledger_entry l WHERE l.mailbox_id = $1 AND l.owed_at IS NOT NULL AND l.found_by = 'gap') AS unread
+            FROM gap g WHERE g.mailbox_id = $1 AND g.closed_at IS NULL AND g.reason = 'contact'
+            """,
+            mailbox_id,
+            now,
+        )
+    goes_on = row["is_due"] or (row["is_due"] is not None and row["unread"])
+    return PastMail(row["found"], row["unread"]) if goes_on else None
 
 
 def test_push_of(mailbox: Mailbox, now: datetime) -> tuple[TestPush, float | None]:

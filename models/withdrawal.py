@@ -50,7 +50,8 @@ async def withdraw(held: Connection, mailbox_id: int, gmail_ids: Sequence[str], 
 
 
 async def _touched(held: Connection, email_ids: Sequence[int]) -> set[int]:
-    """The e-mails about which a person has said something. Locked: one who is just saying it is waited for, and heard."""
+    """The e-mails about which a person has said something: themselves, and not of another mail, which these followed. Who handed a question
+    over did. Locked: one who is just saying it is waited for, and heard."""
     if not email_ids:
         return set()
     activities = await held.fetch(
@@ -61,7 +62,14 @@ async def _touched(held: Connection, email_ids: Sequence[int]) -> set[int]:
         email_ids,
     )
     questions = await held.fetch(
-        "SELECT email_id, decided_at IS NOT NULL AS touched FROM review WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
+        """
+        SELECT email_id, holder_id IS NOT NULL OR (decided_at IS NOT NULL AND coalesce(outcome NOT IN ('inherited', 'merged'), true))
+        AS touched FROM review WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
+        """,
         email_ids,
     )
-    return {row["email_id"] for row in (*activities, *questions) if row["touched"]}
+    # Where the client of a dismissed mail is gone, too, nothing else says that somebody dismissed it.
+    dismissed = await held.fetch(
+        "SELECT id AS email_id, dismissed_at IS NOT NULL AS touched FROM email WHERE id = ANY($1::bigint[])", email_ids
+    )
+    return {row["email_id"] for row in (*activities, *questions, *dismissed) if row["touched"]}

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from gmail.message import Content, Headers, date_of, message_id, thread_root
-from models.filing import ForClient, NewAttachment, NewEmail, NewParticipant, Question
-from pipeline.guess import guess
+from models.evidence import Doubt
+from models.recording import ForClient, NewAttachment, NewEmail, NewParticipant
+from pipeline.automatic import foremost, kind_of
 from pipeline.identity import identity_of
 from pipeline.match import Concerns, Match, Party
 from pipeline.rules import CLOCKS_DIFFER, came_or_went_at, is_outgoing
@@ -15,7 +16,8 @@ ROLE = {"from": "wrote it", "to": "is among its recipients", "cc": "is in copy",
 def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: datetime) -> NewEmail:
     """`now` stands in for a time that neither the sender nor Google tells."""
     headers = content.headers
-    identity = identity_of(content, people)
+    # Whether a list's author is believed may differ from mailbox to mailbox; which e-mail it is may not.
+    identity = identity_of(content, tuple(person for person in people if not person.via))
     return NewEmail(
         identity=identity,
         message_id=message_id(headers),
@@ -25,16 +27,22 @@ def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: d
         text=content.text,
         html=content.html,
         headers=headers.fields,
+        kind=kind_of(content, people, whose.matched),
+        trust=whose.trust,
         sent_at=_sent_at(headers, now),
-        participants=tuple(NewParticipant(person.where, person.name, person.address) for person in people),
+        # Who did not surely write it shares no thread with anybody, and is evidence of nothing.
+        participants=tuple(
+            NewParticipant(person.where, person.name, person.address, None if person.claimed else person.key) for person in people
+        ),
         attachments=tuple(
             NewAttachment(part.part_id, part.filename, part.mime_type, part.size, part.content_id) for part in content.attachments
         ),
         gmail_id=headers.id,
         gmail_thread_id=headers.thread_id,
         received_at=headers.received_at or now,
-        certain=tuple(ForClient(match.client_id, _why(match)) for match in whose.certain),
-        question=_question(whose),
+        certain=tuple(ForClient(match.client_id, _why(match)) for match in foremost(whose.certain)),
+        question=_doubt(content, people, whose, now),
+        people=_others(people),
     )
 
 
@@ -44,11 +52,34 @@ def _sent_at(headers: Headers, now: datetime) -> datetime:
     return left or date_of(headers) or now
 
 
-def _question(whose: Concerns) -> Question | None:
+def _doubt(content: Content, people: tuple[Party, ...], whose: Concerns, now: datetime) -> Doubt | None:
     if not whose.in_doubt:
         return None
-    return Question(tuple(ForClient(candidate.client_id, "; ".join(candidate.reasons)) for candidate in guess(whose.in_doubt)))
+    return Doubt(
+        addresses={found.party.key: found.clients for found in whose.in_doubt if found.party.key},
+        people=_others(people),
+        author=author_of(people),
+        subject=content.headers.first("Subject") or "",
+        text=content.text,
+        filenames=tuple(part.filename for part in content.attachments),
+        sent_at=_sent_at(content.headers, now),
+        claims={found.party.key: found.party.via for found in whose.in_doubt if found.party.key and found.party.claimed},
+    )
+
+
+def _others(people: tuple[Party, ...]) -> frozenset[str]:
+    """Everybody who is no staff, and surely is on it."""
+    return frozenset(person.key for person in people if person.key and person.standing != "staff" and not person.claimed)
+
+
+def author_of(people: tuple[Party, ...]) -> str | None:
+    """The real one where a list has put its address before it; of several, one who is no staff, in order of the alphabet."""
+    authors = [person for person in people if person.where == "from" and person.key]
+    ordered = sorted(authors, key=lambda person: (not person.via, person.standing == "staff", person.key))
+    return ordered[0].key if ordered else None
 
 
 def _why(match: Match) -> str:
+    if match.party.via:
+        return f"{match.party.address}, a contact of this client, wrote it to the list {match.party.via}"
     return f"{match.party.address}, a contact of this client, {ROLE[match.party.where]}"

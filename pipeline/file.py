@@ -18,15 +18,20 @@ from gmail.vault import VaultTrouble
 from models.address import key_of
 from models.database import DATABASE_TROUBLE, connection
 from models.directory import clients_by_address
-from models.filing import NewEmail, file_batch
+from models.emails import Trust
+from models.filing import ClientsGone, file_batch
 from models.firms import Firm, User
 from models.leases import Held, LeaseLost
 from models.ledger import Owed, Postponed, Settled, Verdict, forgive, strike, witness
 from models.ledger import owed as owed_looks
+from models.never_file import patterns_of
+from models.recording import NewEmail
+from models.staff import staff_of
 from pipeline import verdicts
 from pipeline.compose import compose
+from pipeline.guess import guess
 from pipeline.match import Concerns, NotAClients, Party, concerns, look_up_keys, parties
-from pipeline.rules import FirmRules, skipped_because
+from pipeline.rules import FirmRules, is_outgoing, known_to, left_out_because, skipped_because, trust_of
 from pipeline.tools import Tools
 from telemetry import metrics
 from telemetry.logs import fault
@@ -103,7 +108,18 @@ async def forgiven(strikes: list[int]) -> set[int]:
 async def rules_of(held: Held, tools: Tools) -> FirmRules:
     file_all_sent, sender = (await Firm.get(id=held.firm_id)).file_all_sent, parseaddr(tools.settings.mail.sender)[1]
     unwanted = (held.unwanted_from, held.unwanted_until) if held.unwanted_from and held.unwanted_until else None
-    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender), unwanted)
+    staff, never = await staff_of(held.firm_id), await patterns_of(held.firm_id, held.user_id)
+    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender), unwanted, staff, never)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A message's headers, and who is named in them."""
+
+    entry: Owed
+    headers: Headers
+    people: tuple[Party, ...]
+    trust: Trust
 
 
 @dataclass(slots=True)
@@ -222,10 +238,16 @@ class Batch:
         fault("message unreadable", broken, mailbox=self.held.id, message=entry.gmail_id)
         self.settled.append(verdicts.failed(entry, type(broken).__name__, self.patience))
 
-    def named(self, entry: Owed, headers: Headers) -> tuple[Owed, Headers, tuple[Party, ...]] | None:
+    def named(self, entry: Owed, headers: Headers) -> Look | None:
         """Who is named in it, if it is one that we look at further."""
         try:
-            return (entry, headers, parties(headers)) if self.is_wanted(entry, headers) else None
+            if not self.is_wanted(entry, headers):
+                return None
+            people = known_to(self.rules, parties(headers), outgoing=is_outgoing(headers))
+            if because := left_out_because(people):
+                self.settled.append(verdicts.skipped(entry, headers, because, self.patience))
+                return None
+            return Look(entry, headers, people, trust_of(headers))
         except Exception as broken:
             self.unreadable(entry, broken)
             return None
@@ -239,16 +261,16 @@ class Batch:
             self.settled.append(verdicts.skipped(entry, headers, because, self.patience))
         return because is None
 
-    async def match(self, named: Sequence[tuple[Owed, Headers, tuple[Party, ...]]]) -> dict[Owed, tuple[tuple[Party, ...], Concerns]]:
+    async def match(self, looks: Sequence[Look]) -> dict[Owed, tuple[tuple[Party, ...], Concerns]]:
         """Whom each message concerns: the directory is asked once for all of them."""
-        directory = await clients_by_address(self.held.firm_id, look_up_keys(person for *_, people in named for person in people))
+        directory = await clients_by_address(self.held.firm_id, look_up_keys(person for look in looks for person in look.people))
         concerned: dict[Owed, tuple[tuple[Party, ...], Concerns]] = {}
-        for entry, headers, people in named:
-            match concerns(people, directory):
+        for look in looks:
+            match concerns(look.people, directory, look.trust):
                 case Concerns() as whose:
-                    concerned[entry] = people, whose
+                    concerned[look.entry] = look.people, whose
                 case NotAClients(reason):
-                    self.settled.append(verdicts.skipped(entry, headers, reason, self.patience))
+                    self.settled.append(verdicts.skipped(look.entry, look.headers, reason, self.patience))
         return concerned
 
     def compose(self, entry: Owed, content: Content, people: tuple[Party, ...], whose: Concerns) -> None:
@@ -259,15 +281,20 @@ class Batch:
             self.unreadable(entry, broken)
 
     async def commit(self) -> int:
-        """One transaction for all; if the database refuses it for what is in it, one for each, so that one message fails alone."""
+        """One transaction for all; if the database refuses it for what is in it, one for each, so that one message fails alone. What is not
+        the same client's any more stays owed as it was."""
         try:
             return await self.write(self.emails, self.settled)
+        except ClientsGone as gone:
+            self.emails = [filed for filed in self.emails if filed[1].identity not in gone.identities]
+            return await self.commit()
         except REFUSED as refused:
             fault("batch refused", refused, mailbox=self.held.id)
         filed = await self.write([], self.settled)
         for verdict, email in self.emails:
             try:
-                filed += await self.write([(verdict, email)], [])
+                with contextlib.suppress(ClientsGone):
+                    filed += await self.write([(verdict, email)], [])
             except REFUSED as refused:
                 fault("message refused", refused, mailbox=self.held.id, message=email.gmail_id)
                 await self.write([], [verdicts.failed(verdict.entry, type(refused).__name__, self.patience)])
@@ -277,7 +304,7 @@ class Batch:
         every = [*settled, *(verdict for verdict, _ in emails)]
         if not every and not self.struck:
             return 0
-        filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now, self.struck)
+        filed = await file_batch(self.held, [email for _, email in emails], every, self.most_tries, self.patience.now, self.struck, guess)
         self.struck = []
         for (outcome, finder), count in Counter((_outcome(verdict, self.most_tries), verdict.entry.found_by) for verdict in every).items():
             metrics.MESSAGES.labels(outcome, finder).inc(count)

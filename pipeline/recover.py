@@ -125,9 +125,9 @@ async def _news_waits(held: Held, tools: Tools, now: datetime) -> bool:
 async def _list(stretch: Stretch, held: Held, gmail: GmailMailbox, tools: Tools) -> None:
     """If there is more than a page shows, the stretch is cut shorter: no page token is kept, which may not outlive a kill."""
     if stretch.since >= stretch.until:
-        await listed(held, stretch, [], await tools.clock())
+        await listed(held, stretch, [], await tools.clock(), tools.limits.past_again)
         return
-    query = between(stretch.since, stretch.until)
+    query = between(stretch.since, stretch.until) + named(stretch.addresses)
     page = await gmail.listed(query)
     width = stretch.until - stretch.since
     if page.next_page_token and width > NARROWEST:
@@ -140,10 +140,17 @@ async def _list(stretch: Stretch, held: Held, gmail: GmailMailbox, tools: Tools)
         seen.add(page.next_page_token)
         page = await gmail.listed(query, page.next_page_token)
         ids += page.ids
-    found = await listed(held, stretch, ids, await tools.clock())
-    log.info("recovery listed", gap=stretch.gap_id, listed=len(ids), found=found, closed=stretch.is_last)
+    found = await listed(held, stretch, ids, await tools.clock(), tools.limits.past_again)
+    log.info("recovery listed", gap=stretch.gap_id, listed=len(ids), found=found, closed=stretch.is_last and stretch.rounds == 1)
 
 
 def between(since: datetime, until: datetime) -> str:
     """Gmail's search for what it received then; a second more at either end."""
     return f"after:{int((since - EDGE).timestamp()) - 1} before:{int((until + EDGE).timestamp()) + 1}"
+
+
+def named(addresses: Sequence[str]) -> str:
+    """Gmail's search for mail that one of these wrote or received, as a further term; none without addresses. It may find others', too:
+    whose a mail is, a look decides."""
+    terms = [f'{field}:"{address}"' for address in addresses for field in ("from", "to", "cc", "bcc")]
+    return f" {{{' '.join(terms)}}}" if terms else ""

@@ -49,12 +49,12 @@ async def _answer(page: Page, portal: Portal, request: Request) -> Response:
     except NotSignedIn:
         return _to_the_door(page, request)
     except Refusal as refusal:
-        return _told(visit, refusal.status, WORDS[type(refusal)])
+        return _instead(request, _told(visit, refusal.status, WORDS[type(refusal)]))
     except HTTPException as refused:
-        return _told(visit, refused.status_code, OTHER)
+        return _instead(request, _told(visit, refused.status_code, OTHER))
     except Exception as surprise:
         fault("page failed", surprise, page=f"{page.method} {page.path}")  # the path as declared: a sign-in link's token stays out of logs
-        return _told(visit, 500, SURPRISE)
+        return _instead(request, _told(visit, 500, SURPRISE))
 
 
 async def _admit(page: Page, visit: Visit) -> None:
@@ -77,6 +77,13 @@ def _to_the_door(page: Page, request: Request) -> Response:
         return Response(status_code=401, headers={"hx-refresh": "true"})
     asked = f"?{request.url.query}" if request.url.query else ""
     return to(door(request.url.path + asked if page.method == "GET" and page.who is not Who.ANYONE else "/"))
+
+
+def _instead(request: Request, refusal: Response) -> Response:
+    """A part of a page that was to be changed cannot hold this: it takes the page's place."""
+    if request.method == "POST" and "hx-request" in request.headers:
+        refusal.headers.update({"hx-retarget": "body", "hx-reswap": "outerHTML"})
+    return refusal
 
 
 def _told(visit: Visit | None, status: int, words: Words) -> Response:

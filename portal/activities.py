@@ -2,9 +2,8 @@
 
 from starlette.responses import Response
 
-from models.activities import Activity
 from models.directory import Client
-from models.listings import mails_of_client
+from models.listings import count_of_client, mails_of_client
 from portal.refusals import NotHere
 from portal.visit import Visit
 
@@ -12,12 +11,12 @@ SIZE = 50
 
 
 async def show(visit: Visit) -> Response:
-    firm, page = visit.user.firm_id, visit.page
-    client = await Client.one(firm, visit.id)
+    page = visit.page
+    client = await Client.one(visit.user.firm_id, visit.id)
     if client is None:
         raise NotHere
-    mails = await mails_of_client(firm, client.id, (page - 1) * SIZE, SIZE)
+    mails = await mails_of_client(visit.user, client.id, (page - 1) * SIZE, SIZE)
     if page > 1 and not mails:
         raise NotHere
-    total = await Activity.count_of_client(firm, client.id)
+    total = await count_of_client(visit.user, client.id)
     return visit.render("activities.html", client=client, mails=mails, page=page, total=total, more=page * SIZE < total)

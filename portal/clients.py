@@ -12,7 +12,7 @@ LONGEST_SEARCH = 200
 
 async def show(visit: Visit) -> Response:
     search = visit.request.query_params.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
-    found = await clients(visit.user.firm_id, search, (visit.page - 1) * SIZE, SIZE + 1)
+    found = await clients(visit.user, search, (visit.page - 1) * SIZE, SIZE + 1)
     return visit.render(
         "clients.html",
         clients=found[:SIZE],

@@ -1,4 +1,5 @@
-"""Gear → Google Email Sync: a person's own connections, which prove themselves; connecting, pausing, testing, disconnecting."""
+"""Gear → Google Email Sync: a person's own connections, which prove themselves; connecting, pausing, testing, disconnecting; and whose mail
+is never to be filed from their mailboxes."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,16 +9,18 @@ from starlette.responses import Response
 
 from gmail.errors import AccessRevoked, NotAllowed
 from letters.lapses import LAPSES
-from models import connections
+from models import connections, never_file
 from models.address import key_of
 from models.attempts import OAuthAttempt, Wish
 from models.gaps import backfill
 from models.mailboxes import Mailbox
+from models.never_file import NotListed
 from models.people import AllowedAddress
 from models.progress import Progress, progress_of
 from portal.refusals import NotHere, Unreadable
+from portal.rules import Refused, never_filed_not
 from portal.session import ATTEMPT
-from portal.visit import Visit, to
+from portal.visit import LARGEST_ID, Visit, to
 
 HERE = "/settings/email-sync"
 LOOK_BACK = {"0": "from now on", "7": "7 days back", "30": "30 days back", "90": "90 days back", "365": "a year back"}
@@ -34,12 +37,24 @@ class Place:
 
 
 async def show(visit: Visit) -> Response:
-    return visit.render("email_sync.html", **await _facts(visit))
+    return await _page(visit)
 
 
 async def show_progress(visit: Visit) -> Response:
     """The part of the page that changes while something is under way, asked for again and again."""
     return visit.render("email_sync_live.html", **await _facts(visit))
+
+
+async def _page(visit: Visit, refused: Refused | None = None) -> Response:
+    user = visit.user
+    return visit.render(
+        "email_sync.html",
+        409 if refused else 200,
+        own_list=await never_file.patterns(user.firm_id, user.id),
+        firm_list=await never_file.patterns(user.firm_id, None),
+        refused=refused,
+        **await _facts(visit),
+    )
 
 
 async def _facts(visit: Visit) -> dict[str, object]:
@@ -126,6 +141,23 @@ async def fetch_older(visit: Visit) -> Response:
     if mailbox := await _mine(visit):
         await backfill(mailbox.id, mailbox.firm_id, mailbox.connected_at - timedelta(days=int(days)), visit.now)
     return to(HERE)
+
+
+async def add_never_file(visit: Visit) -> Response:
+    user, written = visit.user, await visit.field("pattern")
+    try:
+        await never_file.add(user.firm_id, user.id, written, user.id, visit.now)
+    except NotListed as because:
+        return await _page(visit, never_filed_not(written, because))
+    return to(f"{HERE}#never-file")
+
+
+async def remove_never_file(visit: Visit) -> Response:
+    """From their own list, and no other."""
+    user, listed_id = visit.user, min(visit.request.path_params["listed"], LARGEST_ID)
+    if not await never_file.remove(user.firm_id, listed_id, user.id, user.id, visit.now):
+        raise NotHere
+    return to(f"{HERE}#never-file")
 
 
 async def _mine(visit: Visit) -> Mailbox | None:

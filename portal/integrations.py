@@ -1,4 +1,4 @@
-"""Settings → Integrations: the firm's provider, how everybody's connection does, and who else is to come. Admins only."""
+"""Settings → Integrations: how everybody's connection does, who else is to come, the firm's rules, and its provider. Admins only."""
 
 from collections import Counter
 from datetime import timedelta
@@ -7,17 +7,22 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from letters.lapses import LAPSES
+from models import choices, never_file
+from models.choices import MOST_DAYS, TooManyDays
 from models.firms import Firm, Provider
 from models.invitations import ONE_A_DAY, Outcome, invite, invite_who_never_connected
 from models.listings import Person, people
+from models.never_file import NotListed
 from models.notices import ACCOUNT_ENDED
 from models.parting import KEPT_WITHOUT_PROVIDER
 from portal.guests import MOST, Line, guests_of, lines_of
-from portal.refusals import Unreadable
-from portal.visit import Visit, to
+from portal.refusals import NotHere, Unreadable
+from portal.rules import NO_DAYS, Refused, days_of, never_filed_not, not_ours
+from portal.visit import LARGEST_ID, Visit, to
 
 HERE = "/settings/integrations"
 PROVIDERS: dict[str, Provider] = {"none": "none", "google": "google"}
+SENT_MAIL = {"all": True, "with colleagues": False}
 Standing = Literal["connected", "lapsed", "ended", "paused", "disconnected", "never"]
 # In the order in which they are told: one, several.
 COUNTED: dict[Standing, tuple[str, str]] = {
@@ -59,6 +64,58 @@ async def invite_the_others(visit: Visit) -> Response:
     return await _page(visit, invited=counts[Outcome.AGAIN], lately=counts[Outcome.LATELY])
 
 
+async def add_never_file(visit: Visit) -> Response:
+    written = await visit.field("pattern")
+    try:
+        await never_file.add(visit.user.firm_id, None, written, visit.user.id, visit.now)
+    except NotListed as because:
+        return await _page(visit, 409, refused=never_filed_not(written, because))
+    return to(f"{HERE}#never-file")
+
+
+async def remove_never_file(visit: Visit) -> Response:
+    listed_id = min(visit.request.path_params["listed"], LARGEST_ID)
+    if not await never_file.remove(visit.user.firm_id, listed_id, None, visit.user.id, visit.now):
+        raise NotHere
+    return to(f"{HERE}#never-file")
+
+
+async def add_own_domain(visit: Visit) -> Response:
+    written = await visit.field("domain")
+    try:
+        await never_file.add_own_domain(visit.user.firm_id, written, visit.user.id, visit.now)
+    except NotListed as because:
+        return await _page(visit, 409, refused=not_ours(written, because))
+    return to(f"{HERE}#own-domains")
+
+
+async def remove_own_domain(visit: Visit) -> Response:
+    domain_id = min(visit.request.path_params["domain"], LARGEST_ID)
+    if not await never_file.remove_own_domain(visit.user.firm_id, domain_id, visit.user.id, visit.now):
+        raise NotHere
+    return to(f"{HERE}#own-domains")
+
+
+async def look_back(visit: Visit) -> Response:
+    written = await visit.field("past_days")
+    days = days_of(written)
+    try:
+        if days is None:
+            raise TooManyDays
+        await choices.look_back(visit.user.firm_id, days, visit.user.id, visit.now)
+    except TooManyDays:
+        return await _page(visit, 409, refused=Refused("past-mail", written, NO_DAYS))
+    return to(f"{HERE}#past-mail")
+
+
+async def choose_sent_mail(visit: Visit) -> Response:
+    wanted = SENT_MAIL.get(await visit.field("sent"))
+    if wanted is None:
+        raise Unreadable
+    await choices.file_all_sent(visit.user.firm_id, wanted, visit.user.id, visit.now)
+    return to(f"{HERE}#sent-mail")
+
+
 def _became(line: Line, done: dict[str, Outcome]) -> str:
     """Pure."""
     if line.guest is None:
@@ -78,8 +135,11 @@ async def _page(visit: Visit, status: int = 200, **told: Any) -> Response:
         never=sum(standing(person) == "never" for person in here if person.id != visit.user.id),
         kept_until=firm.provider_off_at and firm.provider_off_at + KEPT_WITHOUT_PROVIDER,
         most=MOST,
+        never_file=await never_file.patterns(firm.id, None),
+        own_domains=await never_file.own_domains(firm.id),
+        most_days=MOST_DAYS,
         **words(visit),
-        **{"results": [], "written": "", "too_many": 0, "invited": None, "lately": 0} | told,
+        **{"refused": None, "results": [], "written": "", "too_many": 0, "invited": None, "lately": 0} | told,
     )
 
 

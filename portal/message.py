@@ -1,12 +1,14 @@
-"""One mail of a client: who, what, why it is here. Its HTML stands in a frame of its own, cleaned."""
+"""One mail of a client: who, what, why it is here, and what can be said about that. Its HTML stands in a frame of its own, cleaned."""
 
 from starlette.responses import HTMLResponse, Response
 
-from models.activities import Activity
+from models.activities import SHOWN, Activity
+from models.audit_log import history_of
 from models.emails import Email, Participant
-from portal import mail_html
-from portal.candidates import in_names
+from models.privacy import privacy_of
+from portal import history, mail_html
 from portal.cleaner import cleaned
+from portal.items import item
 from portal.refusals import NotHere
 from portal.safety import MAIL_POLICY
 from portal.visit import Visit
@@ -18,7 +20,9 @@ TANGLED = "<p>This mail is too tangled to be shown as it came. Its words are und
 async def show(visit: Visit) -> Response:
     activity = await _activity(visit)
     email: Email = activity.email
-    review = email.review if activity.status == "review" else None
+    found = await item(visit.user, email.id)
+    if found is None or found.outcome is None:
+        raise NotHere
     return visit.render(
         "message.html",
         activity=activity,
@@ -26,7 +30,13 @@ async def show(visit: Visit) -> Response:
         people=_people(email),
         holders=_holders(email),
         attachments=list(email.attachments),
-        guess=(await in_names(visit.user.firm_id, [review]))[review.id] if review else None,
+        item=found,
+        question=found.question,
+        outcome=found.outcome,
+        places=await _places(activity),
+        privacy=await privacy_of(visit.user, email.id),
+        history=history.lines(await history_of(visit.user.firm_id, email.id), history.beginning(email)),
+        back="mail",
         as_text=not email.html or visit.request.query_params.get("view") == "text",
     )
 
@@ -41,10 +51,16 @@ async def show_html(visit: Visit) -> Response:
 
 
 async def _activity(visit: Visit) -> Activity:
-    activity = await Activity.one(visit.user.firm_id, visit.id)
+    activity = await Activity.one(visit.user, visit.id)
     if activity is None:
         raise NotHere
     return activity
+
+
+async def _places(activity: Activity) -> list[Activity]:
+    """All clients under which the e-mail is: this one first, then by name."""
+    found = await Activity.filter(email_id=activity.email_id, status__in=SHOWN).prefetch_related("client", "decided_by")
+    return sorted(found, key=lambda place: (place.id != activity.id, place.client.name.lower(), place.id))
 
 
 def _people(email: Email) -> list[tuple[str, list[Participant]]]:

@@ -63,8 +63,8 @@ def _templates() -> jinja2.Environment:
         "counted": counted,
         "listed": listed,
     }
-    made.globals["style_version"] = hashlib.sha256((STATIC / "postroom.css").read_bytes()).hexdigest()[:12]
-    made.globals["htmx_version"] = hashlib.sha256((STATIC / "htmx.min.js").read_bytes()).hexdigest()[:12]
+    for name, file in (("style_version", "postroom.css"), ("htmx_version", "htmx.min.js"), ("keys_version", "keys.js")):
+        made.globals[name] = hashlib.sha256((STATIC / file).read_bytes()).hexdigest()[:12]
     return made
 
 

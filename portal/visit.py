@@ -20,6 +20,7 @@ from settings import Settings
 
 LARGEST_ID = 2**63 - 1  # bigint: a larger one is nobody's, and an error to PostgreSQL
 LAST_PAGE = 100_000
+MOST_FIELDS = 120  # of a form: the queue's has a tick for each mail on its page
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,18 @@ class Visit:
         return int(given)
 
     async def field(self, name: str) -> str:
-        """A value of the form that was sent; empty where there is none."""
-        value = (await self.request.form(max_files=0, max_fields=20)).get(name)
-        return value if isinstance(value, str) else ""
+        """A value of the form that was sent; empty where there is none. Of several the last: a tick, after what it says unticked."""
+        return next(reversed(await self.fields(name)), "")
+
+    async def fields(self, name: str) -> list[str]:
+        """All values of that name in the form that was sent."""
+        form = await self.request.form(max_files=0, max_fields=MOST_FIELDS)
+        return [value for value in form.getlist(name) if isinstance(value, str)]
+
+    @property
+    def by_htmx(self) -> bool:
+        """A part of a page is asked for, by our own script."""
+        return "hx-request" in self.request.headers
 
     def render(self, template: str, status: int = 200, /, **facts: Any) -> Response:
         return render(
@@ -90,6 +100,11 @@ async def arrive(portal: Portal, request: Request) -> Visit:
     now, token = await portal.clock(), request.cookies.get(COOKIE, "")
     user = await Session.user_of(token, now) if token else None
     return Visit(portal, request, now, token if user else "", user)
+
+
+def number(told: str) -> int | None:
+    """An id as our pages write it; None for what they never do."""
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
 
 
 def to(address: str) -> Response:

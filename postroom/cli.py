@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from postroom import keys_command, letters_command, operating
+from postroom import clients_command, eval_command, keys_command, letters_command, operating
 from postroom.command import AsJson, fail, in_database, plainly, tell
 from postroom.local import located
 from settings import Settings, load
@@ -22,6 +22,7 @@ user_app = typer.Typer(no_args_is_help=True, help="The people of a firm.")
 ROLES, ADMINISTRATION, OPERATING = "Roles", "Administration", "Operating"
 app.add_typer(firm_app, name="firm", rich_help_panel=ADMINISTRATION)
 app.add_typer(user_app, name="user", rich_help_panel=ADMINISTRATION)
+app.add_typer(clients_command.client_app, name="client", rich_help_panel=ADMINISTRATION)
 
 
 def _role(name: str) -> Settings:
@@ -190,6 +191,7 @@ def import_clients(
     as_json: AsJson = False,
 ) -> None:
     """Import clients and contacts: all lines, or, if any is broken, none."""
+    from models.database import database_clock
     from models.directory import Imported, import_entries
     from models.firms import Firm
     from postroom.importing import read
@@ -207,7 +209,7 @@ def import_clients(
         theirs = await Firm.get_or_none(name=firm)
         if theirs is None:
             fail(f"There is no firm {firm}: add it with `postroom firm add`.")
-        return await import_entries(theirs.id, entries)
+        return await import_entries(theirs.id, entries, await database_clock())
 
     new = in_database(work)
     said = {"lines": len(entries), "new_clients": new.clients, "new_contacts": new.contacts, "new_addresses": new.addresses}
@@ -221,5 +223,6 @@ def import_clients(
 app.add_typer(operating.dead_letters_app, name="dead-letters", rich_help_panel=OPERATING)
 app.add_typer(letters_command.letters_app, name="letters", rich_help_panel=OPERATING)
 app.add_typer(keys_command.key_app, name="key", rich_help_panel=OPERATING)
+app.command("eval", rich_help_panel=OPERATING)(eval_command.evaluate)
 for command in (operating.queues, operating.backfill):
     app.command(rich_help_panel=OPERATING)(command)

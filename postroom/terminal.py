@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from settings import Settings
 
@@ -32,7 +33,7 @@ class Greeting:
                 async with sample:
                     people = await sample.prepare()
                     self._greet(base, people)
-                    await sample.play(self._say_delivered)
+                    await sample.play(self._say)
                 console.print("[dim]That was the sample's mail. Send more from the simulated Google's page.[/]")
             else:
                 console.print(f"[bold]Postroom is up:[/] open {base}. A sign-in link: postroom user sign-in-link ADDRESS")
@@ -53,9 +54,9 @@ class Greeting:
         if self._sandbox and not self._settings.mail.smtp_host:
             console.print(f"Letters that Postroom sends land there: {self._sandbox}/sandbox/console#letters")
 
-    def _say_delivered(self, mailbox: str, subject: str) -> None:
+    def _say(self, kind: str, what: str) -> None:
         """The sandbox's own sample mail, so its words may be shown."""
-        console.print(f"[dim]mail  [/] to {mailbox}: {subject}")
+        console.print(f"[dim]{kind:<6}[/] {escape(what)}")
 
     async def _follow(self) -> None:
         """Each line that a worker logs for a mail filed, in a person's words; ids and counts only."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from letters.delivery import deliver
+from models.erasing import erase_all_dismissed
 from models.notices import owe_digests
 from models.parting import end_kept_grants
 from models.pruning import prune
@@ -72,12 +73,13 @@ async def _try(chore: Callable[..., Awaitable[int]], settings: Settings, queue: 
 
 
 async def _turn(settings: Settings, now: datetime) -> None:
-    """Closes the interval's `Sweep` row once it is over, tells what it found, and prunes: in the one process that closed it."""
+    """Closes the interval's `Sweep` row once it is over, tells what it found, erases and prunes: in the one process that closed it."""
     if not await Sweep.turn(settings.sweep.interval, now):
         return
     if closed := await Sweep.last_closed():
         _tell(closed)
-    for name, chore in (("kept grants", end_kept_grants), ("digests", owe_digests), ("prune", partial(prune, settings.privacy.ledger))):
+    erase, forget = partial(erase_all_dismissed, settings.privacy.undo), partial(prune, settings.privacy.ledger)
+    for name, chore in (("kept grants", end_kept_grants), ("digests", owe_digests), ("erase", erase), ("prune", forget)):
         try:
             await chore(now)
         except Exception as error:

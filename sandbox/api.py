@@ -85,11 +85,20 @@ def _endpoint(method: Method) -> Callable[[Request], Any]:
             code = refused.code
             raise
         finally:
-            more = {"format": request.query_params.get("format", "full")} if method.name == "messages.get" else {}
+            more = await _told_of(method, request)
             ids = {"id": request.path_params["id"]} if "id" in request.path_params else {}
             world.calls.note(method.name, mailbox.account.address if mailbox else None, code, world.now(), **more, **ids)
 
     return endpoint
+
+
+async def _told_of(method: Method, request: Request) -> dict[str, str]:
+    """What is noted of a call beside its name: the format of a get, the search of a listing."""
+    name, usual = {"messages.get": ("format", "full"), "messages.list": ("q", "")}.get(method.name, ("", ""))
+    if not name:
+        return {}
+    in_body = dict(parse_qsl((await request.body()).decode("latin-1"))) if request.method == "POST" else {}
+    return {name: request.query_params.get(name) or in_body.get(name, usual)}
 
 
 async def _between(method: Method, request: Request, world: World, mailbox: Mailbox, scopes: list[str]) -> Response:

@@ -144,15 +144,19 @@ def _record(change: Change) -> dict[str, Any]:
 
 
 def list_messages(call: Call) -> dict[str, Any]:
-    """Newest first, without spam and trash unless they are asked for."""
+    """Newest first, without spam and trash unless they are asked for, and as far as the index has come (the fault search_late)."""
     q, labels = call.query.get("q", ""), call.query.getlist("labelIds")
     if q and call.metadata_only:
         raise Refused(403, "forbidden", "Metadata scope does not support 'q' parameter")
     hidden = call.query.get("includeSpamTrash", "") == "true" or shows_hidden(q) or bool({"SPAM", "TRASH"} & set(labels))
     fits, size, skip = question(q), call.page_size(), call.page_token()
+    late = call.world.faults.strike("search_late", call.mailbox.account.sub)
+    indexed_until = call.world.now() - int(late["s"] * 1000) if late else None
     found = []
     for message in call.mailbox.newest_first():
         held = set(message.labels)
+        if indexed_until is not None and message.arrived_at > indexed_until:
+            continue
         if (hidden or not held & {"SPAM", "TRASH"}) and held.issuperset(labels) and fits(message):
             found.append({"id": message.id, "threadId": message.thread_id})
     page = found[skip : skip + size]

@@ -21,6 +21,10 @@ WATCHES = Counter("postroom_watches_total", "Watches asked for, by what came of 
 AUDITS = Counter("postroom_audits_total", "Audits by what came of them", ["outcome"])
 AUDIT_FOUND = Counter("postroom_audit_found_messages_total", "Messages that only an audit found: losses that were healed")
 WITHDRAWN = Counter("postroom_withdrawn_messages_total", "Messages whose text was erased, as they were put away right after they came")
+ERASED = Counter("postroom_erased_emails_total", "E-mails whose content was erased, as a person had dismissed them")
+ANSWERS = Counter(
+    "postroom_answers_total", "Questions answered: how often the guess was right, and how often it was taken back", ["outcome"]
+)
 LETTERS = Counter("postroom_letters_total", "Letters by kind and what became of a try to send one", ["kind", "outcome"])
 JOBS = Counter("postroom_jobs_total", "Jobs that ended", ["actor", "outcome"])
 JOB_SECONDS = Histogram("postroom_job_seconds", "How long a job took", ["actor"])

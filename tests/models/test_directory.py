@@ -24,7 +24,7 @@ async def test_one_firm_never_sees_another_s_contacts(database):
     assert await clients_by_address(firm.id, ["pat@client.example"]) == {}
 
 
-async def test_an_import_may_be_repeated_and_shares_a_person_between_clients(database):
+async def test_an_import_may_be_repeated_and_shares_a_person_between_clients(now):
     firm = await a_firm()
     entries = [
         an_entry("1", "Pat@client.example"),
@@ -32,15 +32,15 @@ async def test_an_import_may_be_repeated_and_shares_a_person_between_clients(dat
         an_entry("2", "lee@client.example", "Lee"),
         an_entry("3", None),
     ]
-    assert await import_entries(firm.id, entries) == Imported(clients=3, contacts=2, addresses=2)
-    assert await import_entries(firm.id, entries) == Imported(0, 0, 0)
+    assert await import_entries(firm.id, entries, now) == Imported(clients=3, contacts=2, addresses=2)
+    assert await import_entries(firm.id, entries, now) == Imported(0, 0, 0)
     ids = {client.external_id: client.id for client in await Client.filter(firm=firm)}
     assert await clients_by_address(firm.id, ["pat@client.example"]) == {"pat@client.example": {ids["1"], ids["2"]}}
 
 
-async def test_two_people_of_one_address_are_two_contacts_with_it(database):
+async def test_two_people_of_one_address_are_two_contacts_with_it(now):
     """Scenario 61."""
     firm = await a_firm()
-    await import_entries(firm.id, [an_entry("1", "info@client.example", "Pat"), an_entry("2", "info@client.example", "Lee")])
+    await import_entries(firm.id, [an_entry("1", "info@client.example", "Pat"), an_entry("2", "info@client.example", "Lee")], now)
     assert await ContactAddress.filter(address_key="info@client.example").count() == 2
     assert len((await clients_by_address(firm.id, ["info@client.example"]))["info@client.example"]) == 2

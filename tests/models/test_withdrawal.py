@@ -3,17 +3,17 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from models.activities import Activity, Review
-from models.database import Connection, connection, transaction
+from models.database import connection, transaction
 from models.emails import Attachment, Email, Participant, Receipt
 from models.filing import file_batch
+from models.firms import Firm
 from models.history import Waits, record_page
 from models.leases import Held
 from models.ledger import Debt, LedgerEntry, Owed, Settled, owed, record
@@ -21,7 +21,9 @@ from models.withdrawal import arrived_since, withdraw
 from tests.builders import a_client, a_firm, a_mailbox, a_user, held
 from tests.models.emails import an_email
 from tests.models.obstacles import obstacle
+from tests.models.side_by_side import Stop, side_by_side, stopped
 from tests.pipeline.headers import NOON
+from tests.servers import Server
 
 TRIES = 5
 INTERVAL = timedelta(minutes=10)
@@ -168,47 +170,15 @@ async def test_a_withdrawal_that_the_database_interrupts_is_done_whole_and_once(
 # Side by side
 
 
-class Stop:
-    """The first statement of its kind waits; whatever comes later does not."""
+@pytest.fixture
+def deadlocks(postgres: Server) -> Callable[[], int]:
+    """How many there were since the test began; those, too, that a second attempt cured."""
 
-    def __init__(self, keeper: Connection) -> None:
-        self._keeper = keeper
+    def count() -> int:
+        return postgres.log.read_text().count("deadlock detected")
 
-    async def reached(self) -> None:
-        await self._until("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-
-    async def ends_or_waits(self, task: asyncio.Task[int]) -> None:
-        await self._until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'", task)
-
-    async def go(self) -> None:
-        await self._keeper.execute("SELECT pg_advisory_unlock(44)")
-
-    async def _until(self, question: str, task: asyncio.Task[int] | None = None) -> None:
-        async with asyncio.timeout(5):
-            while not (task and task.done()) and not await self._keeper.fetchval(question):
-                await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def stopped(when: str, table: str) -> AsyncIterator[Stop]:
-    async with connection() as keeper:
-        await keeper.execute(
-            f"""
-            SELECT pg_advisory_lock(44);
-            CREATE SCHEMA stop;
-            CREATE SEQUENCE stop.passed;
-            CREATE FUNCTION stop.wait() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-                IF nextval('stop.passed') = 1 THEN PERFORM pg_advisory_xact_lock_shared(44); END IF;
-                RETURN NULL;
-            END $$;
-            CREATE TRIGGER stop {when} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION stop.wait();
-            """
-        )
-        try:
-            yield Stop(keeper)
-        finally:
-            await keeper.execute("SELECT pg_advisory_unlock_all(); DROP SCHEMA stop CASCADE")
+    before = count()
+    return lambda: count() - before
 
 
 FILING = [
@@ -216,7 +186,8 @@ FILING = [
     ("BEFORE INSERT", "participant"),  # it knows that the e-mail is there, and has not locked it yet
     ("BEFORE INSERT", "receipt"),
     ("AFTER INSERT", "receipt"),
-    ("AFTER INSERT", "activity"),
+    ("AFTER UPDATE", "activity"),
+    ("AFTER INSERT", "review"),
     ("AFTER UPDATE", "ledger_entry"),
 ]
 WITHDRAWING = [
@@ -228,20 +199,9 @@ WITHDRAWING = [
 ]
 
 
-async def side_by_side(when: str, table: str, first: Callable[[], Awaitable[int]], second: Callable[[], Awaitable[int]]) -> None:
-    """The second runs as far as it can while the first has stopped there."""
-    async with stopped(when, table) as stop:
-        one = asyncio.ensure_future(first())
-        await stop.reached()
-        other = asyncio.ensure_future(second())
-        await stop.ends_or_waits(other)
-        await stop.go()
-        await asyncio.gather(one, other)
-
-
 @pytest.mark.parametrize("how", ["puts away", "deletes"])
 @pytest.mark.parametrize(("when", "table"), FILING)
-async def test_a_mail_that_one_withdraws_while_another_is_filing_it_stays_with_the_other(team, when, table, how):
+async def test_a_mail_that_one_withdraws_while_another_is_filing_it_stays_with_the_other(team, deadlocks, when, table, how):
     """Scenarios 44, 50, 122."""
     eva, bob, *_ = team
     await eva.files("a")
@@ -249,11 +209,32 @@ async def test_a_mail_that_one_withdraws_while_another_is_filing_it_stays_with_t
     await side_by_side(when, table, lambda: bob.ends(his), lambda: eva.deletes("a") if how == "deletes" else eva.ends(hers, "a"))
     assert (await eva.has(), await bob.has()) == (set(), {"a"})
     await assert_that_all_fits(team)
+    assert deadlocks() == 0
+
+
+@pytest.mark.parametrize("how", ["puts away", "deletes"])
+async def test_so_it_does_while_another_is_filing_it_for_one_more_client(team, deadlocks, how):
+    """Scenarios 44, 50, 122. As his copy shows somebody whom hers does not."""
+    eva, bob, *_ = team
+    other = replace(bob, clients=[(await a_client(await Firm.get())).id, *bob.clients[1:]])
+    await eva.files("a")
+    hers, his = await eva.learns("a"), await bob.learns("a")
+    await side_by_side(
+        "AFTER INSERT", "activity", lambda: other.ends(his), lambda: eva.deletes("a") if how == "deletes" else eva.ends(hers, "a")
+    )
+    assert (await eva.has(), await bob.has()) == (set(), {"a"})
+    assert set(await Activity.all().values_list("client_id", "status")) == {
+        (bob.clients[0], "filed"),
+        (bob.clients[1], "review"),
+        (other.clients[0], "filed"),
+    }
+    assert [await table.all().count() for table in (Email, Receipt, Review)] == [1, 1, 1]
+    assert deadlocks() == 0
 
 
 @pytest.mark.parametrize("how", ["puts away", "deletes"])
 @pytest.mark.parametrize(("when", "table"), WITHDRAWING)
-async def test_a_mail_that_one_files_while_another_is_withdrawing_it_is_filed(team, when, table, how):
+async def test_a_mail_that_one_files_while_another_is_withdrawing_it_is_filed(team, deadlocks, when, table, how):
     """Scenarios 44, 50, 122."""
     eva, bob, *_ = team
     await eva.files("a")
@@ -261,10 +242,11 @@ async def test_a_mail_that_one_files_while_another_is_withdrawing_it_is_filed(te
     await side_by_side(when, table, lambda: eva.deletes("a") if how == "deletes" else eva.ends(hers, "a"), lambda: bob.ends(his))
     assert (await eva.has(), await bob.has()) == (set(), {"a"})
     await assert_that_all_fits(team)
+    assert deadlocks() == 0
 
 
 @pytest.mark.parametrize(("when", "table"), WITHDRAWING)
-async def test_of_a_mail_that_its_last_two_holders_withdraw_at_once_nothing_is_left(team, when, table):
+async def test_of_a_mail_that_its_last_two_holders_withdraw_at_once_nothing_is_left(team, deadlocks, when, table):
     """Scenarios 44, 130."""
     eva, bob, *_ = team
     for worker in (eva, bob):
@@ -273,22 +255,23 @@ async def test_of_a_mail_that_its_last_two_holders_withdraw_at_once_nothing_is_l
     await side_by_side(when, table, lambda: eva.ends(hers, "a", "b"), lambda: bob.ends(his, "b", "a"))
     assert [await table.all().count() for table in (Email, Participant, Attachment, Activity, Review)] == [0] * 5
     await assert_that_all_fits(team)
+    assert deadlocks() == 0
 
 
-async def test_two_that_withdraw_what_the_other_files_meet_in_a_deadlock_that_nobody_hears_of(team, postgres):
-    """Scenarios 44, 122. PostgreSQL ends one of them, whose transaction begins anew."""
+@pytest.mark.parametrize(("when", "table"), [("AFTER INSERT", "receipt"), ("AFTER UPDATE", "ledger_entry")])
+async def test_two_that_withdraw_what_the_other_files_meet_in_no_deadlock(team, deadlocks, when, table):
+    """Scenarios 44, 122. Each locks all its e-mails at once, in the same order."""
     eva, bob, *_ = team
     await eva.files("a")
     await bob.files("b")
     hers, his = await eva.learns("a", "b"), await bob.learns("a", "b")
-    before = postgres.log.read_text().count("deadlock detected")
-    await side_by_side("AFTER INSERT", "receipt", lambda: eva.ends(hers, "a"), lambda: bob.ends(his, "b"))
-    assert postgres.log.read_text().count("deadlock detected") == before + 1
+    await side_by_side(when, table, lambda: eva.ends(hers, "a"), lambda: bob.ends(his, "b"))
     assert (await eva.has(), await bob.has()) == ({"b"}, {"a"})
     await assert_that_all_fits(team)
+    assert deadlocks() == 0
 
 
-async def test_colleagues_who_file_and_withdraw_the_same_mails_all_the_time_lose_nothing_and_leave_nothing(team):
+async def test_colleagues_who_file_and_withdraw_the_same_mails_all_the_time_lose_nothing_and_leave_nothing(team, deadlocks):
     """Scenarios 44, 50, 122, 130."""
     chance, mails = random.Random(44), [f"mail {number}" for number in range(8)]
 
@@ -307,6 +290,40 @@ async def test_colleagues_who_file_and_withdraw_the_same_mails_all_the_time_lose
     for _ in range(12):
         await asyncio.gather(*map(turn, team))
         await assert_that_all_fits(team)
+    assert deadlocks() == 0
+
+
+# What somebody has said
+
+
+@pytest.mark.parametrize("outcome", ["inherited", "merged"])
+async def test_a_question_that_no_person_answered_goes_with_its_mail(team, outcome):
+    """Scenarios 44, 130. Its thread did, or a merger of clients."""
+    eva, *_ = team
+    await eva.files("a")
+    await Review.all().update(decided_at=eva.now, outcome=outcome)
+    await Activity.filter(status="review").update(status="filed", how="inherited")
+    await eva.puts_away("a")
+    await assert_that_all_fits(team)
+    assert not await Email.all().exists()
+
+
+@pytest.mark.parametrize("said", ["handed over", "dismissed", "answered by who is gone"])
+async def test_what_somebody_has_said_stays(team, said):
+    """Scenario 44. Even if no activity is left that shows it, or the person is gone."""
+    eva, *_ = team
+    await eva.files("a")
+    match said:
+        case "handed over":
+            await Review.all().update(holder_id=eva.run.user_id)
+        case "dismissed":
+            await Email.all().update(dismissed_at=eva.now)
+            await Activity.all().delete()
+            await Review.all().delete()
+        case _:
+            await Review.all().update(decided_at=eva.now, outcome="approved")
+    await eva.puts_away("a")
+    assert (await Email.all().count(), await eva.has()) == (1, {"a"})
 
 
 # A person decides at that moment

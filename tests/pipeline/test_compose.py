@@ -1,10 +1,12 @@
 """A message that concerns clients becomes the e-mail that is filed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from models.filing import ForClient, NewEmail, NewParticipant, Question
+from models.recording import ForClient, NewEmail, NewParticipant
 from pipeline.compose import compose
 from pipeline.match import Concerns, concerns, parties
+from pipeline.rules import FirmRules, known_to, trust_of
 from tests.gmail.google import a_part
 from tests.pipeline.headers import NOON, some_content
 
@@ -12,10 +14,13 @@ DIRECTORY = {"pat@client.example": frozenset({1}), "info@both.example": frozense
 LATER = NOON + timedelta(hours=1)
 
 
-def composed(*fields: tuple[str, str], **more: object) -> NewEmail:
+RULES = FirmRules(frozenset(), False, staff=frozenset({"eva@sample.test"}), never=frozenset({"doctor@clinic.example"}))
+
+
+def composed(*fields: tuple[str, str], rules: FirmRules = RULES, **more: object) -> NewEmail:
     content = some_content(*fields, **more)  # type: ignore[arg-type]
-    people = parties(content.headers)
-    whose = concerns(people, DIRECTORY)
+    people = known_to(rules, parties(content.headers), outgoing=False)
+    whose = concerns(people, DIRECTORY, trust_of(content.headers))
     assert isinstance(whose, Concerns)
     return compose(content, people, whose, LATER)
 
@@ -34,16 +39,18 @@ def test_all_doubtful_addresses_together_ask_one_question_with_a_reason_for_each
     """Scenario 59."""
     email = composed(("From", "pat@client.example"), ("To", "Info@both.example"))
     assert email.certain[0].client_id == 1
-    reason = "Info@both.example is a contact of this client, and of others"
-    assert email.question == Question((ForClient(2, reason), ForClient(3, reason)))
+    assert email.question is not None
+    assert email.question.addresses == {"info@both.example": frozenset({2, 3})}
+    assert email.question.author == "pat@client.example"
+    assert email.question.people == frozenset({"pat@client.example", "info@both.example"})
 
 
 def test_who_took_part_keeps_name_address_and_place():
     email = composed(("To", "eva@sample.test, nonsense"), ("From", "Pat <pat@client.example>"), ("Bcc", "x@elsewhere.example"))
     assert email.participants == (
-        NewParticipant("from", "Pat", "pat@client.example"),
-        NewParticipant("to", "", "eva@sample.test"),
-        NewParticipant("bcc", "", "x@elsewhere.example"),
+        NewParticipant("from", "Pat", "pat@client.example", "pat@client.example"),
+        NewParticipant("to", "", "eva@sample.test", "eva@sample.test"),
+        NewParticipant("bcc", "", "x@elsewhere.example", "x@elsewhere.example"),
     )
 
 
@@ -73,3 +80,72 @@ def test_attachments_are_listed_and_direction_is_kept():
     (listed,) = email.attachments
     assert (listed.part_id, listed.filename, listed.mime_type, listed.size) == ("1", "figures.pdf", "application/pdf", 7)
     assert (email.text, email.outgoing) == ("See it", True)
+
+
+def test_staff_are_none_of_the_people_by_whom_a_guess_is_made():
+    """Scenario 65. They are on all of the firm's mail; of several authors one who is a stranger counts."""
+    question = composed(
+        ("From", "eva@sample.test, zoe@elsewhere.example"), ("To", "info@both.example, EVA+x@sample.test, nonsense")
+    ).question
+    assert question is not None
+    assert question.people == {"zoe@elsewhere.example", "info@both.example"}
+    assert question.author == "zoe@elsewhere.example"
+    own = composed(("From", "eva@sample.test"), ("To", "info@both.example")).question
+    assert own is not None
+    assert (own.people, own.author) == (frozenset({"info@both.example"}), "eva@sample.test")
+    nobody = composed(("To", "info@both.example")).question
+    assert nobody is not None
+    assert nobody.author is None
+
+
+def test_of_a_forged_mail_every_client_is_in_question_and_it_says_so():
+    """Scenario 67."""
+    said = ("Authentication-Results", "mx.google.com; dmarc=fail")
+    email = composed(said, ("From", "pat@client.example"), ("To", "info@both.example"), ("Cc", "lee@other.example"))
+    assert (email.trust, email.certain) == ("forged", ())
+    assert email.question is not None
+    assert email.question.addresses == DIRECTORY
+
+
+VIA = (
+    ("Authentication-Results", "mx.google.com; dmarc=pass"),
+    ("From", "Info via Team <team@lists.example>"),
+    ("X-Original-From", "info@both.example"),
+    ("List-Id", "<team.lists.example>"),
+)
+
+
+def test_a_list_s_mail_is_asked_about_as_its_real_author_s():
+    """Scenarios 68, 126. Which e-mail it is does not hang on whether its author is believed."""
+    email = composed(*VIA)
+    assert email.question is not None
+    assert (email.question.author, email.trust, email.kind) == ("info@both.example", "proven", "mass")
+    assert composed(*VIA[1:], ("To", "pat@client.example")).identity == composed(*VIA, ("To", "pat@client.example")).identity
+
+
+def test_a_list_s_mail_to_a_client_names_its_author_as_the_list_does():
+    """Scenario 68."""
+    fields = VIA[0], VIA[1], ("X-Original-From", "pat@client.example"), VIA[3]
+    own = composed(*fields, rules=replace(RULES, staff=frozenset({"lists.example"})))
+    assert own.certain == (ForClient(1, "pat@client.example, a contact of this client, wrote it to the list team@lists.example"),)
+    assert ("pat@client.example" in own.people, own.participants[1].key, own.question) == (True, "pat@client.example", None)
+
+
+def test_a_foreign_list_s_word_makes_nobody_certain_and_names_nobody():
+    """Scenario 68. Below the list's domain is not the list's domain, either."""
+    fields = VIA[0], VIA[1], ("X-Original-From", "pat@client.example"), VIA[3]
+    for staff in (set(), {"example"}, {"sub.lists.example"}, {"pat@elsewhere.example"}):
+        foreign = composed(*fields, rules=replace(RULES, staff=frozenset(staff)))
+        assert foreign.question is not None
+        assert (foreign.certain, foreign.question.addresses) == ((), {"pat@client.example": frozenset({1})})
+        assert foreign.question.claims == {"pat@client.example": "team@lists.example"}
+        assert "pat@client.example" not in foreign.people | foreign.question.people
+        assert [person.key for person in foreign.participants if person.header == "from"] == ["team@lists.example", None]
+        copied = composed(*fields, ("Cc", "pat@client.example"))
+        assert copied.certain == (ForClient(1, "pat@client.example, a contact of this client, is in copy"),)
+
+
+def test_a_machine_s_mail_from_a_contact_is_filed_like_any_other_and_told_apart():
+    """Scenario 49."""
+    plain, machine = composed(("From", "pat@client.example")), composed(("From", "pat@client.example"), ("Auto-Submitted", "auto-replied"))
+    assert (plain.kind, machine.kind, machine.certain) == ("mail", "automatic", plain.certain)

@@ -458,11 +458,10 @@ async def test_mail_of_the_time_away_is_no_sign_that_pushes_are_dead(stage: Stag
 
 
 async def test_our_own_letters_are_never_filed(stage: Stage, eva: User) -> None:
-    """To a person whose address is a client's contact, too. But a mail that names a client as its writer is not ours."""
+    """Whoever else is among the recipients. But a mail that names a client as its writer is not ours."""
     client = await a_client(stage.firm, "", "pat@client.example")
-    mine = await a_client(stage.firm, "", EVA)
     mailbox = await connected(stage, eva)
-    await stage.mail(mailbox, a_mail("Postroom <postroom@sample.test>", EVA, "Gmail stopped"))
+    await stage.mail(mailbox, a_mail("Postroom <postroom@sample.test>", f"{EVA}, pat@client.example", "Gmail stopped"))
     await stage.mail(mailbox, a_mail("pat@client.example, postroom@sample.test", EVA, "A client's"))
     await stage.sweep(mailbox)
-    assert (await stage.filed(client), await stage.filed(mine)) == (["A client's"], ["A client's"])
+    assert await stage.filed(client) == ["A client's"]

@@ -1,10 +1,11 @@
 """The matching rule: which clients a message concerns, by the addresses that it names."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.guess import guess
 from pipeline.match import Concerns, NotAClients, Party, concerns, look_up_keys, parties
 from tests.pipeline.headers import some_headers
 
@@ -25,7 +26,7 @@ def clients(*fields: tuple[str, str]) -> tuple[list[int], list[int]]:
     """Certain, and in doubt."""
     match concerns(parties(some_headers(*fields)), DIRECTORY):
         case Concerns(certain, in_doubt):
-            return [match.client_id for match in certain], [match.client_id for match in in_doubt]
+            return [match.client_id for match in certain], sorted(set().union(*(found.clients for found in in_doubt)))
         case NotAClients():
             return [], []
 
@@ -132,8 +133,9 @@ def test_the_order_of_addresses_never_changes_which_clients(both, directory):
     match one, other:
         case Concerns() as left, Concerns() as right:
             assert [match.client_id for match in left.certain] == [match.client_id for match in right.certain]
-            assert [match.client_id for match in left.in_doubt] == [match.client_id for match in right.in_doubt]
-            assert [each.client_id for each in guess(left.in_doubt)] == [each.client_id for each in guess(right.in_doubt)]
+            assert [(found.party.key, found.clients) for found in left.in_doubt] == [
+                (found.party.key, found.clients) for found in right.in_doubt
+            ]
         case _:
             assert one == other
 
@@ -142,7 +144,99 @@ def test_the_order_of_addresses_never_changes_which_clients(both, directory):
 def test_nobody_is_both_certain_and_in_doubt_and_nobody_comes_from_nowhere(addresses, directory):
     whose = concerns([a_party(address) for address in addresses], directory)
     if isinstance(whose, Concerns):
-        certain, in_doubt = ({match.client_id for match in matches} for matches in (whose.certain, whose.in_doubt))
+        certain = {match.client_id for match in whose.certain}
+        in_doubt = set().union(*(found.clients for found in whose.in_doubt))
         assert certain | in_doubt
         assert not certain & in_doubt
         assert certain | in_doubt <= set().union(*directory.values())
+
+
+# who counts
+
+
+def of(whose: Concerns | NotAClients) -> tuple[list[int], dict[str | None, frozenset[int]]]:
+    assert isinstance(whose, Concerns), whose
+    return [match.client_id for match in whose.certain], {found.party.key: found.clients for found in whose.in_doubt}
+
+
+@pytest.mark.parametrize("standing", ["staff", "never file"])
+def test_who_is_staff_or_never_filed_is_as_if_no_contact(standing):
+    """Scenarios 64, 65."""
+    pat, lee = (a_party(address) for address in ("pat@client.example", "lee@other.example"))
+    both = a_party("info@both.example")
+    assert of(concerns([replace(pat, standing=standing), lee], DIRECTORY)) == ([2], {})
+    assert of(concerns([replace(pat, standing=standing), both], DIRECTORY)) == ([], {"info@both.example": frozenset({1, 2})})
+    assert concerns([replace(pat, standing=standing)], DIRECTORY) == NotAClients("no client")
+    assert look_up_keys([replace(pat, standing=standing), lee]) == {"lee@other.example"}
+
+
+def test_of_a_forged_mail_nothing_is_certain_and_every_client_of_every_address_is_a_candidate():
+    """Scenario 67. Those too that would be left out because another of the address's clients is certain."""
+    people = [
+        a_party(address) for address in ("pat@client.example", "info@both.example", "lee@other.example", "stranger@elsewhere.example")
+    ]
+    whose = concerns(people, DIRECTORY, "forged")
+    assert of(whose) == ([], {key: DIRECTORY[key] for key in ("pat@client.example", "info@both.example", "lee@other.example")})
+    assert isinstance(whose, Concerns)
+    assert (whose.trust, whose.matched) == ("forged", 2)
+    assert of(concerns(people, DIRECTORY, "proven")) == of(concerns(people, DIRECTORY)) == ([1, 2], {})
+    assert concerns(people[3:], DIRECTORY, "forged") == NotAClients("no client")
+
+
+@pytest.mark.parametrize(
+    "address", ["noreply@client.example", "news@client.example", "pat@news.client.example", "pat@gmail.com", "accounts@other.example"]
+)
+def test_nobody_else_at_a_client_s_domain_or_provider_is_taken_for_the_client(address):
+    """Scenarios 63, 66."""
+    assert clients(("From", address), ("To", "eva@sample.test")) == ([], [])
+
+
+@pytest.mark.parametrize("address", ["patsample@gmail.com", "accounts@role.example", "noreply@role.example"])
+def test_a_free_mail_role_or_machine_s_address_is_matched_exactly_as_it_is_registered(address):
+    """Scenarios 63, 66."""
+    directory = {"patsample@gmail.com": frozenset({1}), "accounts@role.example": frozenset({1}), "noreply@role.example": frozenset({1})}
+    assert of(concerns(parties(some_headers(("From", address))), directory)) == ([1], {})
+
+
+FIELDS = st.tuples(st.sampled_from(["From", "To", "Cc", "Bcc"]), ADDRESSES)
+STANDINGS = st.sampled_from(["", "", "staff", "never file"])
+
+
+@given(st.lists(FIELDS, max_size=8).flatmap(lambda them: st.tuples(st.just(them), st.permutations(them))), DIRECTORIES, st.data())
+def test_the_order_of_addresses_and_headers_changes_nothing_at_all(both, directory, data):
+    """Scenarios 59, 60. The very same answer: clients, the address that names each, candidates."""
+    standing = {address: data.draw(STANDINGS) for address in sorted({address for _, address in both[0]})}
+    trust = data.draw(st.sampled_from(["unknown", "proven", "forged"]))
+    one, other = (
+        concerns([replace(person, standing=standing[person.address]) for person in parties(some_headers(*fields))], directory, trust)
+        for fields in both
+    )
+    assert one == other
+
+
+@given(st.lists(FIELDS, max_size=8), DIRECTORIES)
+def test_forging_a_sender_loses_no_client_and_settles_none(fields, directory):
+    """Scenario 67."""
+    people = parties(some_headers(*fields))
+    match concerns(people, directory), concerns(people, directory, "forged"):
+        case Concerns() as believed, Concerns() as forged:
+            assert forged.certain == ()
+            candidates = {client for found in forged.in_doubt for client in found.clients}
+            assert candidates >= {match.client_id for match in believed.certain} | {c for d in believed.in_doubt for c in d.clients}
+            assert forged.matched == believed.matched == len(believed.certain)
+        case believed, forged:
+            assert believed == forged
+
+
+HOSTILE = st.text(max_size=60) | st.lists(
+    st.sampled_from([*'<>@,;:()"\\ ', "pat@client.example", "=?utf-8?q?", "?=", "\r\n", "\x00", "\udcff", "é"]), max_size=25
+).map("".join)
+NAMES = st.sampled_from(["From", "To", "Cc", "Bcc", "Reply-To", "X-Original-From", "List-Id", "Mailing-list", "Authentication-Results"])
+
+
+@given(st.lists(st.tuples(NAMES, HOSTILE), max_size=6))
+def test_no_header_that_a_sender_can_write_stops_a_match(fields):
+    """Scenario 62."""
+    people = parties(some_headers(*fields, ("Authentication-Results", "mx.google.com; dmarc=pass")))
+    assert isinstance(concerns(people, DIRECTORY), Concerns | NotAClients)
+    assert all(person.key is None or "@" in person.key for person in people)

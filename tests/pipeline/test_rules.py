@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.rules import FirmRules, is_outgoing, skipped_because
+from pipeline.rules import FirmRules, is_outgoing, skipped_because, trust_of
 from tests.pipeline.headers import NOON, some_headers
 
 EVA = FirmRules(frozenset({"eva@sample.test", "sam@sample.test"}), file_all_sent=False)
@@ -63,3 +63,19 @@ def test_without_a_time_of_google_s_the_topmost_received_header_tells_the_age():
     received = ("Received", "from a by b; Mon, 23 Nov 2026 08:00:00 +0000"), ("Received", "from c by a; Mon, 23 Nov 2026 20:00:00 +0000")
     assert why_not(*received, internalDate=None) == "old"
     assert why_not(internalDate=None) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "labels", "trust"),
+    [
+        ("fail", ("INBOX",), "forged"),
+        ("fail", ("SENT",), "unknown"),
+        ("fail", ("SENT", "INBOX"), "unknown"),
+        ("pass", ("INBOX",), "proven"),
+        ("pass", ("SENT", "INBOX"), "proven"),
+        ("none", ("INBOX",), "unknown"),
+    ],
+)
+def test_what_left_this_mailbox_nobody_forged(result, labels, trust):
+    """Scenario 67."""
+    assert trust_of(some_headers(("Authentication-Results", f"mx.google.com; dmarc={result}"), labels=labels)) == trust

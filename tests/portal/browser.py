@@ -1,5 +1,6 @@
 """A browser without scripts: keeps cookies, reads pages, presses buttons, follows nothing by itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -55,13 +56,17 @@ class Browser:
     async def get(self, address: str, **headers: str) -> Page:
         return await self._ask("GET", address, headers=headers)
 
-    async def post(self, address: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Page:
+    async def post(
+        self, address: str, fields: Mapping[str, str] | Sequence[tuple[str, str]] | None = None, headers: dict[str, str] | None = None
+    ) -> Page:
         return await self._ask("POST", address, data=fields or {}, headers=headers or {})
 
     async def press(self, page: Page, button: str, **changed: str) -> Page:
-        """Sends the form that this button belongs to, with what it holds and what was changed in it."""
+        """Sends the form that this button belongs to, with what it and the button hold, and what was changed in it."""
         form = page.form(button)
         held = {str(field["name"]): str(field["value"]) for field in form.find_all("input") if _sent(field)}
+        pressed = next(found for found in form.find_all("button") if _words(found) == button)
+        held |= {str(pressed["name"]): str(pressed["value"])} if pressed.get("name") else {}
         return await self.post(str(form.get("action") or page.url), held | changed)
 
     async def follow(self, page: Page) -> Page:
@@ -82,7 +87,8 @@ class Browser:
 
 
 def _words(tag: Tag) -> str:
-    return " ".join(tag.get_text(" ").split())
+    """But for the keys, which are shown to who uses them."""
+    return " ".join(" ".join(words for words in tag.find_all(string=True) if words.find_parent("kbd") is None).split())
 
 
 def _sent(field: Tag) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.pipeline.conftest import sandbox_process, stage, workshop  # noqa: F401  # fixtures: mail as it is filed by the recipe
+from tests.portal.mail_page import office  # noqa: F401  # a fixture
 from tests.portal.site import Site, a_site
 from tests.sandbox_server import CLIENT_ID, CLIENT_SECRET, SandboxServer
 from tests.servers import open_folder

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 from models.activities import Activity
 from models.directory import Client
-from models.filing import ForClient, NewAttachment, NewEmail, NewParticipant, Question, file_batch
+from models.filing import file_batch
 from models.leases import release
 from models.mailboxes import Mailbox
+from models.recording import ForClient, NewAttachment, NewEmail, NewParticipant
 from tests.builders import held
+from tests.models.emails import a_doubt
 
 NOW = datetime(2026, 3, 5, 10, 45, tzinfo=UTC)  # a Thursday
 _numbers = itertools.count(1)
@@ -31,7 +33,7 @@ async def file_mail(
 ) -> Activity:
     """Files one mail under `clients`, or asks which of `doubt`; its first activity."""
     number = next(_numbers)
-    asked = tuple(ForClient(client.id, f"{sender[1]} is a contact of {client.name} too") for client in doubt)
+    asked = frozenset(client.id for client in doubt)
     email = NewEmail(
         identity=identity or uuid4().hex,
         message_id=f"<{number}@example.com>",
@@ -41,18 +43,20 @@ async def file_mail(
         text=text,
         html=html,
         headers=(("Subject", subject),),
+        kind="mail",
+        trust="unknown",
         sent_at=sent_at,
         participants=(
-            NewParticipant("from", *sender),
-            NewParticipant("to", "", mailbox.address),
-            *(NewParticipant("cc", name, address) for name, address in cc),
+            NewParticipant("from", *sender, sender[1]),
+            NewParticipant("to", "", mailbox.address, mailbox.address_key),
+            *(NewParticipant("cc", name, address, address) for name, address in cc),
         ),
         attachments=attachments,
         gmail_id=f"g{number}",
         gmail_thread_id=f"t{number}",
         received_at=sent_at,
         certain=tuple(ForClient(client.id, f"{sender[1]} is a contact of this client") for client in clients),
-        question=Question(asked) if asked else None,
+        question=a_doubt(subject, sent_at, asked, sender[1]) if asked else None,
     )
     ours = await held(mailbox, now)
     await file_batch(ours, [email], [], 5, now)

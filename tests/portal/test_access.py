@@ -8,6 +8,7 @@ from models.firms import Firm
 from portal.access import Page, Who
 from portal.app import PAGES
 from tests.builders import a_client, a_firm, a_mailbox, a_user
+from tests.models.office import rows
 from tests.portal.mails import file_mail
 from tests.portal.site import Site
 
@@ -70,17 +71,24 @@ async def test_another_firms_ids_are_not_there(site: Site, page: Page) -> None:
     """Scenario 75."""
     theirs = await a_firm()
     client, person = await a_client(theirs, "Their Client"), await a_user(theirs, "their.person@theirs.test")
-    activity = await file_mail(await a_mailbox(person), client, html="<p>Theirs</p>")
-    id = {"clients": client.id, "activities": activity.id, "settings": person.id}[page.path.split("/")[1]]
+    mailbox = await a_mailbox(person)
+    activity = await file_mail(mailbox, client, html="<p>Theirs</p>")
+    asked = await file_mail(mailbox, doubt=(client, await a_client(theirs, "Their Other")), sender=("Their Pat", "pat@theirs.test"))
+    ids = {"clients": client.id, "activities": activity.id, "settings": person.id, "mails": asked.email_id}
+    id, before = ids[page.path.split("/")[1]], await rows(asked.email_id)
     if page.method == "GET":
         assert (await (await site.signed_in(await a_user(theirs, role="admin"))).get(address_of(page, id))).status == 200
     browser = await site.signed_in(await a_user(await a_firm(), role="admin"))
     proof = str((await browser.get("/")).form("Sign out").find("input")["value"])  # type: ignore[index]
     for missing in (id, 999_999, 2**63, 10**30):
         address = address_of(page, missing)
-        answer = await (browser.post(address, {"form_proof": proof}) if page.method == "POST" else browser.get(address))
-        assert answer.status == 404
-        assert "Their" not in answer.body
+        said = {"form_proof": proof, "version": "0", "act": "dismiss", "private": "yes", "to": str(person.id)}
+        for header in ({}, {"HX-Request": "true"}) if page.path.startswith("/mails") else ({},):
+            answer = await (browser.post(address, said, header) if page.method == "POST" else browser.get(address, **header))
+            assert answer.status == 404
+            assert "Their" not in answer.body
+            assert "theirs" not in answer.body
+    assert await rows(asked.email_id) == before
 
 
 async def test_lists_and_search_show_only_the_own_firm(site: Site) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from models import connections
+from models.clients import archive, restore
 from models.firms import Firm
 from models.mailboxes import Mailbox
 from tests.builders import a_client, a_firm, a_mailbox, a_user
@@ -31,7 +32,8 @@ async def test_the_dashboard_counts_what_needs_an_eye_and_shows_the_guess(site: 
     page = await browser.get("/")
     assert page.heading == "1 mail needs your eye"
     assert f"/activities/{first.id}" in page.links()
-    assert "Guessed: Harbour Bakery Ltd. It is not certain; it could also be Example Family Trust." in page.text
+    assert "Probably Harbour Bakery Ltd :" in page.text
+    assert "Or Example Family Trust :" in page.text
     await file_mail(mailbox, doubt=(trust, bakery), subject="The lease")
     page = await browser.get("/")
     assert page.heading == "2 mails need your eye"
@@ -94,6 +96,27 @@ async def test_clients_are_listed_by_name_and_found_by_part_of_it_or_by_number(s
     assert await found("?q=%5C") == []
     assert await found("?q=%00") == list(await found(""))
     assert "No client’s name or number has “zebra” in it." in (await browser.get("/clients?q=zebra")).text
+
+
+async def test_an_archived_client_is_marked_and_keeps_its_mail(site: Site) -> None:
+    firm = await a_firm()
+    user = await a_user(firm)
+    client, other = await a_client(firm, "Harbour Bakery Ltd"), await a_client(firm, "Lantern Bookshop")
+    await file_mail(await a_mailbox(user), client, subject="The lease")
+    browser = await site.signed_in(user)
+    assert "archived" not in (await browser.get("/clients")).text
+    for one in (client, other):
+        await archive(firm.id, one.id, NOW)
+    await restore(firm.id, other.id, NOW)
+    assert (await browser.get("/clients")).text.startswith(
+        "Clients Search Harbour Bakery Ltd archived just now Lantern Bookshop no mail yet"
+    )
+    page = await browser.get(f"/clients/{client.id}/activities")
+    assert page.heading == "Harbour Bakery Ltd archived"
+    assert "Archived since 5 March 2026. Nothing new is filed here; what is filed stays." in page.text
+    assert "The lease" in page.text
+    await archive(firm.id, other.id, NOW)
+    assert "No mail was filed here." in (await browser.get(f"/clients/{other.id}/activities")).text
 
 
 async def test_a_clients_activities_are_rows_with_who_what_and_how_much(site: Site) -> None:

@@ -86,6 +86,17 @@ def test_late_history_shows_a_higher_head_first_and_its_record_later(anna: Perso
     assert [record["messages"][0]["id"] for record in anna.records(start)] == [late["id"], prompt["id"]]
 
 
+def test_a_late_search_shows_what_came_before_and_the_rest_in_time(anna: Person) -> None:
+    old = anna.mail()
+    anna.google.clock(10)
+    anna.google.fault("search_late", mailbox=anna.address, s=5)
+    start, new = anna.head(), anna.mail()
+    assert anna.found("from:carl") == [old["id"]]
+    assert [record["messages"][0]["id"] for record in anna.records(start)] == [new["id"]]
+    anna.google.clock(5)
+    assert anna.found("from:carl") == [new["id"], old["id"]]
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "status"),
     [
@@ -248,6 +259,7 @@ def test_the_kinds_are_those_of_the_contract() -> None:
         "push_reordered",
         "history_expired",
         "history_late",
+        "search_late",
         "status",
         "timeout",
         "message_broken",

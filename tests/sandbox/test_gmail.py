@@ -217,7 +217,7 @@ def test_answers_are_zipped_for_those_who_ask(google: SandboxServer, anna: Perso
     assert zipped.json() == plain.json()
 
 
-def test_calls_are_written_down_with_their_format(google: SandboxServer, anna: Person) -> None:
+def test_calls_are_written_down_with_their_format_or_search(google: SandboxServer, anna: Person) -> None:
     id = anna.mail()["id"]
     anna.get(id, format="metadata")
     anna.get(id)
@@ -226,6 +226,11 @@ def test_calls_are_written_down_with_their_format(google: SandboxServer, anna: P
         (anna.address, id, "metadata", 200),
         (anna.address, id, "full", 200),
     ]
+    anna.found("from:carl")
+    long = " ".join(["from:carl"] * 300)
+    assert anna.found(long) == [id]
+    searches = [call["q"] for call in google.state()["calls"] if call["method"] == "messages.list"]
+    assert searches == ["from:carl", long]
     state = google.state(mailbox=anna.address)
     assert state["calls_by_mailbox"][anna.address]["messages.get"] == 2
-    assert state["units"]["by_mailbox"][anna.address] == 40
+    assert state["units"]["by_mailbox"][anna.address] == 50
