@@ -59,6 +59,14 @@ class Activity(Model):
         async with connection() as held:
             return found if found and await sees(held, user, found.email_id) else None
 
+    @classmethod
+    async def instead_of(cls, user: User, activity_id: int) -> int | None:
+        """Where the e-mail of an activity that is shown no more is shown now; None for nowhere, another firm's, private to others."""
+        gone = await cls.get_or_none(id=activity_id, firm_id=user.firm_id)
+        found = await cls.filter(email_id=gone.email_id, status__in=SHOWN).order_by("id").first() if gone else None
+        async with connection() as held:
+            return found.id if found and await sees(held, user, found.email_id) else None
+
 
 class Review(Model):
     """The one question of an e-mail: which of these clients?"""

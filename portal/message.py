@@ -11,14 +11,19 @@ from portal.cleaner import cleaned
 from portal.items import item
 from portal.refusals import NotHere
 from portal.safety import MAIL_POLICY
-from portal.visit import Visit
+from portal.visit import Visit, to
 
 HEADERS = (("from", "From"), ("to", "To"), ("cc", "Cc"), ("bcc", "Bcc"))
 TANGLED = "<p>This mail is too tangled to be shown as it came. Its words are under “Text”.</p>"
 
 
 async def show(visit: Visit) -> Response:
-    activity = await _activity(visit)
+    """An old address leads on to where the mail was moved."""
+    activity = await Activity.one(visit.user, visit.id)
+    if activity is None:
+        if elsewhere := await Activity.instead_of(visit.user, visit.id):
+            return to(f"/activities/{elsewhere}")
+        raise NotHere
     email: Email = activity.email
     found = await item(visit.user, email.id)
     if found is None or found.outcome is None:
@@ -43,18 +48,11 @@ async def show(visit: Visit) -> Response:
 
 async def show_html(visit: Visit) -> Response:
     """What the frame shows."""
-    email: Email = (await _activity(visit)).email
-    if not email.html:
-        raise NotHere
-    document = await cleaned(email.html) or mail_html.document(TANGLED)
-    return HTMLResponse(document, headers={"content-security-policy": MAIL_POLICY})
-
-
-async def _activity(visit: Visit) -> Activity:
     activity = await Activity.one(visit.user, visit.id)
-    if activity is None:
+    if activity is None or not activity.email.html:
         raise NotHere
-    return activity
+    document = await cleaned(activity.email.html) or mail_html.document(TANGLED)
+    return HTMLResponse(document, headers={"content-security-policy": MAIL_POLICY})
 
 
 async def _places(activity: Activity) -> list[Activity]:

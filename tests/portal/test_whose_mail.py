@@ -6,7 +6,7 @@ from models import decisions
 from models.activities import Activity
 from models.directory import Client
 from models.emails import Email, Receipt
-from models.privacy import hand_over
+from models.privacy import hand_over, make_private
 from tests.models.office import Office, an_office, seen, shown
 from tests.portal.mail_page import HARBOUR, QUAY, history, page_of, say
 from tests.portal.mails import NOW
@@ -149,3 +149,19 @@ async def test_who_is_not_a_receiver_and_not_of_the_firm_has_nothing_of_it(site:
     assert (await page_of(await site.signed_in(others.eva), email)).status == 404
     await Receipt.filter(email_id=email).delete()
     assert (await page_of(await site.signed_in(office.eva), email)).status == 200
+
+
+async def test_an_old_address_leads_to_where_the_mail_was_moved(site: Site, office: Office) -> None:
+    """And nowhere once it is private to others, or no client's."""
+    _, b, _ = office.ids
+    email = await office.asks()
+    old = await Activity.get(email_id=email)
+    await decisions.file_under(office.eva, await seen(email), b, NOW)
+    new = await Activity.get(email_id=email, client_id=b)
+    eva, bob = await site.signed_in(office.eva), await site.signed_in(office.bob)
+    assert (await bob.get(f"/activities/{old.id}")).target == f"/activities/{new.id}"
+    await make_private(office.eva, await seen(email), new.id, True, NOW)
+    assert (await bob.get(f"/activities/{old.id}")).status == 404
+    assert (await eva.get(f"/activities/{old.id}")).target == f"/activities/{new.id}"
+    await decisions.dismiss(office.eva, await seen(email), NOW)
+    assert (await eva.get(f"/activities/{old.id}")).status == 404
