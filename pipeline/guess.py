@@ -13,10 +13,10 @@ Weights = Mapping[Kind, float]
 # How much each kind of sign counts at its full strength; 0 leaves it out, and its reason too.
 WEIGHTS: Weights = {
     "conversation": 3.3,
-    "history": 1.2,
+    "history": 1.3,
     "others": 3.0,
     "standing": 2.5,
-    "named_subject": 2.5,
+    "named_subject": 2.6,
     "named_text": 1.8,
     "named_file": 2.4,
     "own": 3.9,

@@ -12,9 +12,12 @@ from models.evidence import Known
 
 LONGEST_TEXT = 8000  # characters of a mail's text that are looked at
 SHORTEST = 3  # characters of a word that can name anybody
+SHORTEST_NAME = 2  # characters of a whole name that can, in capital letters: 3M
 MOST_WORDS = 12  # of a name, within which other names are looked for
 JOINED = 8  # characters of a name that is known even where its words are written as one
-FAINT = 0.5  # "the harbour", where the client is called Harbour
+JOTTED = 4  # words of a subject that may be written without capitals
+LONGEST_PREFIX = 3  # "Fwd": what mail programs write says nothing of the writer's capitals
+FAINT = 0.35  # "the harbour", where the client is called Harbour
 WITHIN = 0.6  # a name that lies within another candidate's: who says Smith may mean Smith Holdings
 # Legal forms, and words that stand between others: no part of a name, but for who has nothing else to be told by.
 GENERIC = frozenset(
@@ -37,11 +40,13 @@ INTRODUCED = r"(?:#|\b(?:account|client|kunde|mandant|no|nr|number|nummer|ref|re
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text as it is compared: folded, cut into words, and which of these have a capital letter somewhere."""
+    """A text as it is compared: folded, cut into words, and which of these have a capital letter somewhere. `is_cased`: whether small
+    letters mean anything, as in a sentence ("at the harbour"), and not as in a subject that is jotted down ("harbour vat")."""
 
     text: str
     words: frozenset[str]
     capitals: frozenset[str]
+    is_cased: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class _Term:
     client: int | None
     what: str
     strength: float = 1
-    may_be_ordinary: bool = False  # a word that means something else in small letters
+    in_small_letters: float = 1  # how much of that counts where it has no capital: it may be an ordinary word
 
     @property
     def first(self) -> str:
@@ -90,14 +95,15 @@ class Names:
         for match in self.pattern.finditer(passage.text) if may_be else ():
             term = self.terms[(match.lastindex or 1) - 1]
             if term.client is not None and term.written not in ignoring:
-                faint = term.may_be_ordinary and term.written not in passage.capitals
-                yield term.client, Mention(term.strength * (FAINT if faint else 1), term.what)
+                small = term.written not in passage.capitals and (passage.is_cased or not term.in_small_letters)
+                counts = term.in_small_letters if small else 1
+                yield term.client, Mention(term.strength * counts, term.what)
 
     def _parts(self, passage: Passage, ignoring: frozenset[str]) -> Iterator[tuple[int, Mention]]:
         for client, words in self.words.items():
             found = [(word, as_is) for word, as_is in words if word in passage.words and word not in ignoring]
             if found:
-                faint = not any(word in passage.capitals or as_is.islower() for word, as_is in found)
+                faint = passage.is_cased and not any(word in passage.capitals or as_is.islower() for word, as_is in found)
                 strength = (1 + len(found) / len(words)) / 2 * (FAINT if faint else 1)
                 yield client, Mention(strength, f"“{' '.join(as_is for _, as_is in found)}”, from the client's name,")
 
@@ -105,7 +111,12 @@ class Names:
 def passage_of(text: str) -> Passage:
     text = unicodedata.normalize("NFC", text[:LONGEST_TEXT]).replace("_", " ")
     folded = {word: folded_of(word) for word in set(WORD.findall(text))}
-    return Passage(folded_of(text), frozenset(folded.values()), frozenset(fold for word, fold in folded.items() if not word.islower()))
+    return Passage(
+        text=folded_of(text),
+        words=frozenset(folded.values()),
+        capitals=frozenset(fold for word, fold in folded.items() if not word.islower()),
+        is_cased=len(folded) > JOTTED or any(word.istitle() and len(word) > LONGEST_PREFIX for word in folded),
+    )
 
 
 def folded_of(text: str) -> str:
@@ -142,12 +153,12 @@ def _names(known: Iterable[Known]) -> Iterator[_Term]:
             within[" ".join(said[begin:end])].add(each.client_id)
     small = {word for each in known for word, as_is in _words(each.name) if as_is.islower()}
     for phrase, clients in {**short, **full}.items():
-        if " " in phrase or _tells(phrase):
+        if " " in phrase or _tells(phrase, SHORTEST_NAME):
             between = r"[\W_]*" if len(phrase) >= JOINED else r"[\W_]+"
             pattern = rf"{between}(?:(?:and|und|et|y)[\W_]+)?".join(map(re.escape, phrase.split()))
             strength = WITHIN if within[phrase] - clients else 1
-            may_be_ordinary = " " not in phrase and phrase not in small
-            yield _Term(phrase, rf"\b({pattern})\b", _only(clients), "the client's name", strength, may_be_ordinary)
+            counts = 1 if " " in phrase or phrase in small else FAINT if _tells(phrase) else 0
+            yield _Term(phrase, rf"\b({pattern})\b", _only(clients), "the client's name", strength, counts)
 
 
 def _numbers(known: Iterable[Known]) -> Iterator[_Term]:
@@ -183,5 +194,5 @@ def _words(name: str) -> tuple[tuple[str, str], ...]:
     return tuple({folded_of(word): word for word in words}.items())
 
 
-def _tells(word: str) -> bool:
-    return len(word) >= SHORTEST and word not in COMMON | GENERIC and not word.isdecimal()
+def _tells(word: str, shortest: int = SHORTEST) -> bool:
+    return len(word) >= shortest and word not in COMMON | GENERIC and not word.isdecimal()

@@ -86,9 +86,9 @@ class Step:
 
 
 def replay(directory: Directory, mails: Iterable[Mail]) -> Iterator[Step]:
-    """By date, whatever the order in which they are given; after each, the truth is known."""
+    """By date, whatever the order in which they are given, which counts for mails of one moment only; after each, the truth is known."""
     memory = Memory(directory)
-    for mail in sorted(mails, key=lambda mail: (mail.at, mail.id)):
+    for mail in sorted(mails, key=lambda mail: mail.at):
         step = memory.step(mail)
         yield step
         memory.decide(step)

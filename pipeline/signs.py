@@ -26,6 +26,7 @@ DOUBTED = 2  # mails of a client that are taken for usual, before its own are co
 NO_ANSWER = 0.2  # mail under a subject of before, compared with an answer ("Re:") under it
 OTHER_MATTER = 0.5  # a thread whose subject has changed
 REPLY = re.compile(r"\s*(?:(?:re|aw|wg|fw|fwd|antw|sv|vs|tr|rv|r)(?:\[\d+\])?\s*:\s*|\[[^\]]{1,40}\]\s*)+", re.I)
+WAS = re.compile(r"\s*[\[(]\s*(?:was|war)\b.*", re.I)  # "The lease (was: Payroll)"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -139,7 +140,7 @@ def _named(doubt: Doubt, evidence: Evidence) -> Iterator[Sign]:
     names = names_of(evidence.known)
     carried = {key.rpartition("@")[2] for key in doubt.people}
     signed = frozenset(carried.union(*(passage_of(key).words for key in doubt.people)))
-    subject = "" if _is_settled(doubt, evidence) else doubt.subject
+    subject = "" if _is_settled(doubt, evidence) else WAS.sub("", doubt.subject)
     for client, found in sorted(names.mentions(passage_of(subject)).items()):
         yield Sign("named_subject", client, found.strength, f"{found.what} is in the subject")
     own, quoted = (names.mentions(passage_of(text), signed) for text in own_and_quoted(doubt.text))

@@ -15,6 +15,7 @@ from pipeline.replay import Directory, Entry, Listed, Mail
 from postroom.eval_values import NotReadable, is_id, json_of, key_in, listed, moment_of, one_text, text_of, texts_of
 
 ADDRESSED = ("from", "to", "cc", "bcc")
+ADDRESSES = ("addresses", "address", "emails", "email")  # of a contact, however it is called
 REQUIRED = {
     "id": "a text or a whole number of the mail's own",
     "date": "the time at which it was sent",
@@ -138,7 +139,9 @@ def _contacts(contacts: object) -> Iterator[Listed]:
         nominated = told.get("nominated") or False
         if not isinstance(nominated, bool):
             raise NotReadable("nominated must be true or false")
-        addresses = [address for field in ("addresses", "address") for address in texts_of(told.get(field), field)]
+        if told.keys().isdisjoint(ADDRESSES):
+            raise NotReadable('a contact has no addresses: give {"addresses": […]}, an empty list if there are none')
+        addresses = [address for field in ADDRESSES for address in texts_of(told.get(field), field) if address.strip()]
         if wrong := [address for address in addresses if key_in(address) is None]:
             raise NotReadable(f"“{wrong[0]}” is no e-mail address: mend it, or leave it out")
         yield Listed(tuple(filter(None, map(key_in, addresses))), nominated)

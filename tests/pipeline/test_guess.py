@@ -111,6 +111,48 @@ def test_a_name_in_a_quotation_or_a_signature_counts_less_than_one_that_was_writ
 
 
 @pytest.mark.parametrize(
+    ("subject", "text", "client"),
+    [
+        ("Blue: accounts", "", 2),
+        ("blue vat", "", 2),  # jotted down
+        ("Question", "The sky is blue today.", 1),
+        ("Question", "the sky was blue when we met at the harbour", 1),
+        ("Blueprints", "", 1),  # a word within a word is none
+        ("IT accounts", "", 3),  # two letters name somebody only as capitals
+        ("Is it due?", "I think it is.", 1),
+        ("Papers (was: Blue)", "", 1),  # what it was about before
+    ],
+)
+def test_names_that_are_ordinary_words_count_where_they_are_meant_as_names(subject: str, text: str, client: int) -> None:
+    """Scenario 59."""
+    known = (Known(1, "Harbour Ltd"), Known(2, "Blue GmbH"), Known(3, "IT Ltd"))
+    assert first(a_doubt(subject=subject, text=text), Evidence(known, {PAT: (went(1, 30), went(1, 40, "VAT"))}))[0] == client
+
+
+@pytest.mark.parametrize(
+    ("subject", "client"),
+    [
+        ("Year 2026", 1),  # a client's number only where it is called one
+        ("12 invoices", 1),
+        ("Client no. 12", 2),
+        ("Ref 2026: papers", 3),
+        ("Invoice 2026-12", 1),
+    ],
+)
+def test_a_number_that_may_be_a_year_or_a_count_is_a_clients_only_where_it_is_called_so(subject: str, client: int) -> None:
+    """Scenario 59."""
+    known = (HARBOUR, Known(2, "Quay", "12"), Known(3, "Mill", "2026"))
+    assert first(a_doubt(subject=subject), Evidence(known))[0] == client
+
+
+def test_the_subject_of_a_thread_that_is_decided_says_nothing_more_but_another_subject_does() -> None:
+    """Scenario 59. Who decided has read it."""
+    evidence = Evidence(KNOWN, thread=(went(1, 1, "Quay Dental"),))
+    assert first(a_doubt(subject="Re: Quay Dental", text="For Quay Dental."), evidence)[0] == 1
+    assert first(a_doubt(subject="Mill Dairy: payroll"), evidence)[0] == 3
+
+
+@pytest.mark.parametrize(
     ("subject", "client"),
     [
         ("Smith Holdings: accounts", 2),  # the longer name, and not the one within it

@@ -1,6 +1,6 @@
 """Replaying mail from memory tells the guess what the database would have told it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -127,3 +127,9 @@ async def test_a_guess_knows_nothing_of_what_comes_later(firm: Firm) -> None:
     mails = firm.mails()
     for number in range(1, len(mails)):
         assert list(replay(firm.directory(), mails[:number])) == list(replay(firm.directory(), mails))[:number]
+
+
+async def test_mails_of_one_moment_come_as_they_are_given(firm: Firm) -> None:
+    mails = [replace(mail, at=firm.now) for mail in firm.mails()]
+    assert [step.mail for step in replay(firm.directory(), mails)] == mails
+    assert [step.mail for step in replay(firm.directory(), mails[::-1])] == mails[::-1]

@@ -96,6 +96,7 @@ def test_an_answer_is_right_if_it_is_one_of_several_truths(folder: Path) -> None
     [
         {"clients": CLIENTS, "staff": ["@firm.test"], "comment": "more"},
         [client | {"more": 1} for client in CLIENTS],
+        [CLIENTS[0] | {"contacts": [{"email": f"Pat <{PAT}>"}, {"emails": ["", LEE]}]}, CLIENTS[1]],
         [{**CLIENTS[0], "domains": None}, {**CLIENTS[1], "domains": "quay.example", "number": 1014}],
     ],
 )
@@ -145,6 +146,7 @@ def test_ids_may_be_numbers_and_the_lowest_comes_first(folder: Path) -> None:
         ([a_mail(1, "a")], [], "it must be a list of clients"),
         ([a_mail(1, "a")], [{"name": "No id"}], "client number 1 has no id"),
         ([a_mail(1, "a")], [*CLIENTS, CLIENTS[0]], "client a is there twice"),
+        ([a_mail(1, "a")], [{"id": "a", "contacts": [{"name": "Pat"}]}], "client a: a contact has no addresses: give"),
         ([a_mail(1, "a")], [{"id": "a", "contacts": ["no address"]}], "“no address” is no e-mail address: mend it, or leave it out"),
     ],
 )
