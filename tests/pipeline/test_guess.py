@@ -43,6 +43,11 @@ def test_without_any_evidence_the_lowest_id_comes_first_and_all_are_kept() -> No
     assert {candidate.reasons for candidate in ranked} == {(f"{PAT} is a contact of this client, and of others",)}
 
 
+def test_of_equals_the_lowest_id_comes_first_in_whatever_order_they_are_told() -> None:
+    """Scenario 59."""
+    assert [candidate.client_id for candidate in guess(a_doubt(), Evidence(KNOWN[::-1]))] == [1, 2, 3]
+
+
 def test_what_a_person_decided_in_the_thread_comes_before_a_long_history() -> None:
     """Scenario 59."""
     history = tuple(went(1, days, f"Matter {days}") for days in range(20, 30))
