@@ -36,8 +36,10 @@ class Activity(Model):
     filed_at = fields.DatetimeField()
     decided_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField("models.User", null=True, db_index=False)
     decided_at = fields.DatetimeField(null=True)
-    title = fields.TextField(null=True)
+    title = fields.TextField(null=True)  # what people call it here, instead of its subject
     note = fields.TextField(null=True)
+    text = fields.TextField(null=True)  # what people made of its text; the e-mail itself stays as it came
+    edition = fields.IntField(default=0, db_default=0)  # rises with every edit: who edits says which one they saw
     private = fields.BooleanField(default=False, db_default=False)
 
     class Meta:

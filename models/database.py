@@ -38,6 +38,7 @@ MODULES = [
             "activities",
             "never_file",
             "audit_log",
+            "import_drafts",
         ),
         *("sessions", "attempts", "sweeps"),
     )

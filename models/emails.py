@@ -35,6 +35,7 @@ class Email(Model):
     version = fields.IntField(default=0, db_default=0)  # rises with every decision: who decides says which one they saw
     dismissed_at = fields.DatetimeField(null=True)  # a person said that it is no client's: nothing files it again
     erased_at = fields.DatetimeField(null=True)  # when a dismissed mail's content was erased
+    names = fields.TextField(default="", db_default="")  # who took part and what was attached, for the search: see its column `words`
 
     class Meta:
         table = "email"
@@ -94,6 +95,22 @@ class Attachment(Model):
     mime_type = fields.TextField()
     size = fields.BigIntField()
     content_id = fields.TextField(null=True)
+    owed_at = fields.DatetimeField(null=True)  # since when its bytes are to be fetched and kept
+    next_attempt_at = fields.DatetimeField(null=True)
+    tries = fields.SmallIntField(default=0, db_default=0)
+    stored_as = fields.TextField(null=True)  # its name in the store, while it is kept
+    missing = fields.CharField(20, null=True)  # why it is not kept, in a word
 
     class Meta:
         table = "attachment"
+
+
+class DiscardedFile(Model):
+    """A file whose attachment is gone, to be deleted: the database writes it down when the row goes, whatever took it away."""
+
+    id = fields.BigIntField(primary_key=True)
+    stored_as = fields.TextField()
+    discarded_at = fields.DatetimeField()
+
+    class Meta:
+        table = "discarded_file"

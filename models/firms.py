@@ -31,6 +31,8 @@ class Firm(Model):
     provider_off_at = fields.DatetimeField(null=True)  # when the provider became none: grants are kept for some weeks
     file_all_sent = fields.BooleanField(default=False)
     past_days = fields.SmallIntField(default=90, db_default=90)  # how far back a new contact's mail is looked for
+    retention_days = fields.IntField(null=True)  # for how long a mail stays, from when it was written; null: for good
+    keep_attachments = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:
@@ -63,6 +65,7 @@ class User(Model):
     email_key = fields.CharField(320, unique=True)  # the login address: one person, one account, one firm
     name = fields.CharField(200)
     role = fields.CharField(10, default="staff")
+    time_zone = fields.CharField(64, null=True)  # as the IANA database names it; null: the browser's
     active = fields.BooleanField(default=True)
     invited_at = fields.DatetimeField(null=True)
     left_at = fields.DatetimeField(null=True)

@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tortoise import fields
+from tortoise.fields.base import OnDelete
 from tortoise.models import Model
 
 from models.database import Connection, connection
+from models.firms import User
 from models.mailboxes import Mailbox
+
+if TYPE_CHECKING:
+    from models.directory import Client
 
 Outcome = Literal["filed", "skipped", "gone", "parked", "withdrawn"]
 Finder = Literal["push", "sweep", "audit", "gap", "return"]
@@ -37,6 +42,12 @@ class LedgerEntry(Model):
     seen_history_id = fields.DecimalField(max_digits=20, decimal_places=0)  # changes up to here owe nothing more
     view_history_id = fields.DecimalField(max_digits=20, decimal_places=0, null=True)  # the state of the message that the outcome rests on
     settled_at = fields.DatetimeField(null=True)
+    wanted_for: fields.ForeignKeyNullableRelation["Client"] = fields.ForeignKeyField(
+        "models.Client", null=True, db_index=False, on_delete=OnDelete.SET_NULL
+    )  # a person wants it filed here, whatever the rules say of it
+    wanted_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, db_index=False, on_delete=OnDelete.SET_NULL
+    )
 
     class Meta:
         table = "ledger_entry"
