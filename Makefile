@@ -28,6 +28,9 @@ check: $(BIN)/.installed-dev  ## What CI checks: format, lint, types, imports, t
 eval: $(BIN)/.installed-dev  ## The guess on made-up firms, beside simpler ones, and what each kind of reason is worth
 	@$(BIN)/python -m bench.evaluate
 
+pages: $(BIN)/.installed-dev  ## How long pages take at 100,000 mails and 2,000 questions, beside a small firm's
+	@$(BIN)/python -m bench.pages
+
 fleet: $(BIN)/.installed-dev  ## Thousands of mailboxes, one firm failing: prints how late any was looked at
 	@$(BIN)/python -m tools.fleet $(ARGS)
 
@@ -74,4 +77,4 @@ $(BIN)/.installed-dev: requirements-dev.txt $(BIN)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: run migrate test check eval fleet smoke browser removals format migrations lock clean help
+.PHONY: run migrate test check eval pages fleet smoke browser removals format migrations lock clean help

@@ -30,6 +30,7 @@ COUNTS = f"""
     count(*) FILTER (WHERE mine AND quiet) AS mine_quiet, count(*) FILTER (WHERE quiet) AS everyone_quiet FROM ({OPEN}) o
 """  # noqa: S608
 FACTS = f"""
+    WITH o AS MATERIALIZED ({OPEN} AND {{which}})
     SELECT o.*, e.version, e.subject, left(e.text, 300) AS snippet, e.sent_at, e.kind, e.trust, e.outgoing, {is_private("e.id")} AS private,
     (SELECT a.id FROM activity a WHERE a.email_id = e.id AND a.status = 'review' LIMIT 1) AS activity_id, w.name AS sender, w.address,
     ARRAY(SELECT coalesce(nullif(p.name, ''), p.address) FROM participant p WHERE p.email_id = e.id AND p.header = 'to'
@@ -37,9 +38,9 @@ FACTS = f"""
     ARRAY(SELECT DISTINCT u.name FROM receipt t JOIN mailbox m ON m.id = t.mailbox_id JOIN app_user u ON u.id = m.user_id
     WHERE t.email_id = e.id AND u.id <> $2 ORDER BY u.name) AS colleagues,
     (SELECT count(*) FROM attachment f WHERE f.email_id = e.id) AS attachments
-    FROM ({OPEN}) o JOIN email e ON e.id = o.email_id
+    FROM o JOIN email e ON e.id = o.email_id
     LEFT JOIN LATERAL (SELECT p.name, p.address FROM participant p WHERE p.email_id = e.id AND p.header = 'from'
-    ORDER BY p.position LIMIT 1) w ON true
+    ORDER BY p.position LIMIT 1) w ON true {{page}}
 """  # noqa: S608
 NAMES = """
     SELECT id, name, archived_at IS NOT NULL AS archived FROM client WHERE firm_id = $1 AND id = ANY($2::bigint[])
@@ -115,17 +116,19 @@ async def everyones(user: User, offset: int, limit: int, *, quiet: bool = False)
 
 async def questions(user: User, email_ids: Collection[int]) -> dict[int, Question]:
     """Those among these e-mails that are open, and that this user may see."""
-    return {question.email_id: question for question in await _read(user, "o.email_id = ANY($3::bigint[])", list(email_ids))}
+    return {question.email_id: question for question in await _read(user, "r.email_id = ANY($3::bigint[])", "", list(email_ids))}
 
 
 async def _page(user: User, which: str, offset: int, limit: int, quiet: bool) -> list[Question]:
-    return await _read(user, f"o.quiet = $3 AND {which} ORDER BY e.sent_at DESC, e.id DESC OFFSET $4 LIMIT $5", quiet, offset, limit)
+    page = f"WHERE {which} ORDER BY e.sent_at DESC, e.id DESC OFFSET $4 LIMIT $5"
+    return await _read(user, "r.quiet = $3", page, quiet, offset, limit)
 
 
-async def _read(user: User, which: str, *values: Any) -> list[Question]:
-    """`which`: words of ours."""
+async def _read(user: User, which: str, page: str, *values: Any) -> list[Question]:
+    """Of the open ones `which`, of them this `page`: words of ours. Open ones are picked first: sorted with all mail of the firm they would
+    take as long as that is."""
     async with connection() as held:
-        rows = await held.fetch(f"{FACTS} WHERE {which}", user.firm_id, user.id, *values)
+        rows = await held.fetch(FACTS.format(which=which, page=page), user.firm_id, user.id, *values)
         found = [(row, json.loads(row["candidates"])) for row in rows]
         ids = {candidate["client"] for _, candidates in found for candidate in candidates}
         clients = {row["id"]: row for row in await held.fetch(NAMES, user.firm_id, sorted(ids))}

@@ -90,10 +90,10 @@ async def one_mail(folder: Path, environment: dict[str, str]) -> float:
     google = run["environment"]["GOOGLE__GMAIL_API"]
     clients = folder / "clients.csv"
     clients.write_text(CLIENTS)
-    _command(environment, "firm", "add", FIRM)
-    _command(environment, "user", "add", PERSON, "--firm", FIRM, "--admin")
-    _command(environment, "import", "--firm", FIRM, str(clients))
-    link = json.loads(_command(environment, "user", "sign-in-link", PERSON, "--json"))["url"]
+    command(environment, "firm", "add", FIRM)
+    command(environment, "user", "add", PERSON, "--firm", FIRM, "--admin")
+    command(environment, "import", "--firm", FIRM, str(clients))
+    link = json.loads(command(environment, "user", "sign-in-link", PERSON, "--json"))["url"]
     async with Newcomer(environment["APP__BASE_URL"], google) as newcomer, aiohttp.ClientSession() as session:
         await _post(session, f"{google}/sandbox/accounts", json={"address": PERSON, "name": "Sam Sample"})
         await newcomer.sign_in(link)
@@ -143,7 +143,7 @@ async def _post(session: aiohttp.ClientSession, url: str, **what: Any) -> None:
             raise Failed(f"the sandbox refused {answer.url.path}: {await answer.text()}")
 
 
-def _command(environment: dict[str, str], *arguments: str) -> str:
+def command(environment: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(_postroom(*arguments), cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"postroom {' '.join(arguments[:2])}: {done.stderr.strip()}")

@@ -153,6 +153,8 @@ class Migration(migrations.Migration):
                 "UPDATE attachment SET owed_at = now()",
             ],
             reverse_sql=[
+                "DROP INDEX ledger_entry_wanted",
+                "DROP INDEX attachment_owed",
                 "DROP TRIGGER attachment_discarded ON attachment",
                 "DROP FUNCTION discard_file",
                 "ALTER TABLE email DROP COLUMN words",
