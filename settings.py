@@ -65,6 +65,7 @@ class Portal(Section):
     bind: str
     session_days: float = Field(gt=0)
     sign_in_link_minutes: float = Field(gt=0)
+    trusted_proxies: tuple[str, ...]
 
 
 class Metrics(Section):
@@ -153,6 +154,11 @@ class Limits(Section):
     past_again: Seconds = Field(gt=timedelta(0))
     strikes: int = Field(ge=1)
     withdraw: Seconds
+    door_window: Seconds = Field(ge=timedelta(seconds=1))
+    door_links: int = Field(ge=1)
+    door_letters: int = Field(ge=1)
+    door_tokens: int = Field(ge=1)
+    door_google: int = Field(ge=1)
 
 
 class Settings(BaseSettings):

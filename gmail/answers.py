@@ -85,6 +85,13 @@ def a_message(answer: Any) -> dict[str, Any]:
     return answer
 
 
+def raw_of(answer: Any) -> bytes:
+    data = a_message(answer).get("raw")
+    if not isinstance(data, str) or not data:
+        raise TryAgain("unreadable")
+    return unbase64(data.encode("ascii", "ignore"))
+
+
 def listing_of(answer: Any) -> Listing:
     listed = _get(answer, "messages")
     ids = [text_of(_get(item, "id")) for item in listed] if isinstance(listed, list) else []
@@ -92,6 +99,14 @@ def listing_of(answer: Any) -> Listing:
     if not all(ids) or not (ids or whole_number(_get(answer, "resultSizeEstimate")) is not None):
         raise TryAgain("unreadable")
     return Listing(tuple(ids), text_of(_get(answer, "nextPageToken")) or None)
+
+
+def messages_of(answer: Any) -> list[dict[str, Any]]:
+    """Those of a conversation."""
+    messages = list(_objects(_get(answer, "messages")))
+    if not messages:
+        raise TryAgain("unreadable")
+    return messages
 
 
 def watch_of(answer: Any) -> Watch:

@@ -137,7 +137,7 @@ def _not_found(method: str, because: str) -> GmailTrouble:
     match method:
         case "history.list":
             return HistoryExpired()
-        case "messages.get" | "messages.attachments.get":
+        case "messages.get" | "messages.attachments.get" | "threads.get":
             return MessageMissing()
         case "watch":
             return OperatorFault("topic_missing")

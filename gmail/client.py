@@ -21,7 +21,9 @@ from gmail.answers import (
     attachment_of,
     history_page_of,
     listing_of,
+    messages_of,
     profile_of,
+    raw_of,
     send_as_of,
     watch_of,
 )
@@ -73,7 +75,7 @@ class Gmail:
         options = {"api_endpoint": api} if api else None
         users = build("gmail", "v1", http=httplib2.Http(), static_discovery=True, client_options=options).users()
         self.users, self.messages, self.history = users, users.messages(), users.history()  # each takes 0.7 ms to make
-        self.attachments, self.send_as = self.messages.attachments(), users.settings().sendAs()
+        self.attachments, self.send_as, self.threads = self.messages.attachments(), users.settings().sendAs(), users.threads()
         self._session, self._observe, self._clock = session, observe, clock
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(5.0, timeout))
 
@@ -181,6 +183,11 @@ class GmailMailbox:
             return await asyncio.to_thread(content_of, answer, externals)  # seconds of work must not hold up the loop
         return content_of(answer, externals)
 
+    async def raw(self, message_id: str) -> bytes:
+        """The message to the byte as Gmail holds it (RFC 5322), attachments and all: megabytes, maybe."""
+        answer = await self._call(self._gmail.messages.get(userId="me", id=message_id, format="raw", fields="id,raw"))
+        return await asyncio.to_thread(raw_of, answer)
+
     async def attachment(self, message_id: str, attachment_id: str) -> bytes:
         """`attachment_id` as `message` has just given it: the ids do not last."""
         return attachment_of(
@@ -193,6 +200,18 @@ class GmailMailbox:
         return listing_of(
             await self._call(self._gmail.messages.list(userId="me", q=query, maxResults=LONGEST_PAGE, pageToken=page_token, fields=fields))
         )
+
+    async def found(self, query: str, limit: int) -> tuple[str, ...]:
+        """The newest ids that match a Gmail search, spam and trash included."""
+        fields = "messages/id,nextPageToken,resultSizeEstimate"
+        request = self._gmail.messages.list(userId="me", q=query, maxResults=limit, includeSpamTrash=True, fields=fields)
+        return listing_of(await self._call(request)).ids
+
+    async def thread(self, thread_id: str) -> tuple[Headers, ...]:
+        """Headers and labels of a conversation's messages, oldest first, of those in spam and trash too. Raises `MessageMissing`."""
+        fields = f"messages({MESSAGE},payload/headers)"
+        request = self._gmail.threads.get(userId="me", id=thread_id, format="metadata", fields=fields)
+        return tuple(headers_of(a_message(message)) for message in messages_of(await self._call(request)))
 
     async def watch(self, topic: str) -> Watch:
         """Ask for pushes to `projects/…/topics/…`, for about seven days. On `OnlyOneWatch` stop, and ask once more."""

@@ -8,6 +8,7 @@ UNITS = {
     "messages.list": 5,
     "messages.get": 20,
     "messages.attachments.get": 20,
+    "threads.get": 40,
     "settings.sendAs.list": 1,
 }
 

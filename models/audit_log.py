@@ -54,16 +54,18 @@ class Act:
     after: tuple[Placed, ...]
     nobodys: bool = False  # it was no client's mail from then on
     holder: str | None = None  # the colleague to whom its question was handed over
+    edited: tuple[str, ...] = ()  # title, note, text: of the activity of the client that `under` names
+    under: Placed | None = None
 
 
 async def note(
     held: Connection, firm_id: int, user_id: int | None, act: str, email_id: int | None, before: Any, after: Any, at: datetime
-) -> None:
-    """Writes one entry, in the transaction of the act itself. `before` and `after`: ids and words, as JSON knows them."""
-    await held.execute(
+) -> int:
+    """Writes one entry, in the transaction of the act itself; its id. `before` and `after`: ids and words, as JSON knows them."""
+    return await held.fetchval(  # type: ignore[no-any-return]
         """
         INSERT INTO audit_entry (firm_id, user_id, at, act, email_id, before, after)
-        VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb)
+        VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb) RETURNING id
         """,
         firm_id,
         user_id,
@@ -80,7 +82,8 @@ async def history_of(firm_id: int, email_id: int) -> list[Act]:
     async with connection() as held:
         entries = await held.fetch(
             """
-            SELECT x.at, x.act, x.before, x.after, u.name, x.after ->> 'dismissed_at' IS NOT NULL AS nobodys, h.name AS holder
+            SELECT x.at, x.act, x.before, x.after, u.name, x.after ->> 'dismissed_at' IS NOT NULL AS nobodys, h.name AS holder,
+            x.after -> 'edited' AS edited, CASE WHEN x.act = 'edited' THEN (x.after ->> 'client')::bigint END AS under
             FROM audit_entry x LEFT JOIN app_user u ON u.id = x.user_id
             LEFT JOIN app_user h ON h.id = (x.after ->> 'holder')::bigint AND h.firm_id = x.firm_id
             WHERE x.firm_id = $1 AND x.email_id = $2 ORDER BY x.id DESC
@@ -89,14 +92,16 @@ async def history_of(firm_id: int, email_id: int) -> list[Act]:
             email_id,
         )
         told = [(row, _places(row["before"]), _places(row["after"])) for row in entries]
-        ids = {client for _, before, after in told for client in (*before, *after)}
+        ids = {client for _, before, after in told for client in (*before, *after)} | {row["under"] for row in entries if row["under"]}
         rows = await held.fetch("SELECT id, name FROM client WHERE firm_id = $1 AND id = ANY($2::bigint[])", firm_id, sorted(ids))
     names = {row["id"]: row["name"] for row in rows}
-    return [_act(row, *_changed(before, after, names)) for row, before, after in told]
+    return [_act(row, *_changed(before, after, names), names) for row, before, after in told]
 
 
-def _act(row: Mapping[str, Any], before: tuple[Placed, ...], after: tuple[Placed, ...]) -> Act:
-    return Act(row["name"], row["at"], row["act"], before, after, row["nobodys"], row["holder"])
+def _act(row: Mapping[str, Any], before: tuple[Placed, ...], after: tuple[Placed, ...], names: Mapping[int, str]) -> Act:
+    edited = tuple(json.loads(row["edited"])) if row["edited"] else ()
+    under = Placed(names.get(row["under"], GONE), "", row["under"]) if edited else None
+    return Act(row["name"], row["at"], row["act"], before, after, row["nobodys"], row["holder"], edited, under)
 
 
 def _places(told: str) -> dict[int, str]:

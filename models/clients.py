@@ -6,7 +6,7 @@ wrong; the audit tells what was where.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from models.audit_log import note
@@ -42,12 +42,17 @@ class ItIsTheSame(NotChanged):
 @dataclass(frozen=True, slots=True)
 class Changed:
     """What a change did. `activities`: that stay, went along or are gone with the client; `questions`: that have other candidates now;
-    `settled`: of them, those that nobody needs to answer any more; `emails`: erased, as they were nobody else's."""
+    `settled`: of them, those that nobody needs to answer any more; `emails`: erased, as they were nobody else's. `entry`: of the audit; 0
+    where nothing was to be done."""
 
     activities: int = 0
     questions: int = 0
     settled: int = 0
     emails: int = 0
+    entry: int = field(default=0, compare=False)
+
+    def counts(self) -> dict[str, int]:
+        return {"mails": self.activities, "questions": self.questions, "settled": self.settled, "emails": self.emails}
 
 
 async def archive(firm_id: int, client_id: int, now: datetime, by: int | None = None) -> Changed:
@@ -64,26 +69,26 @@ async def archive(firm_id: int, client_id: int, now: datetime, by: int | None = 
         emails = await lock(held, firm_id, client_id, only_questions=True)
         before = await places_of(held, emails)
         questions = await take_leave(held, emails, client_id, for_good=False)
-        await _tell(held, firm_id, by, "archived", client_id, None, before, now)
-        return Changed(await _activities(held, client_id), questions)
+        done = Changed(await _activities(held, client_id), questions)
+        return await _told(held, firm_id, by, "archived", client_id, None, before, done, now)
 
     return await transaction(work)
 
 
-async def restore(firm_id: int, client_id: int, now: datetime, by: int | None = None) -> None:
+async def restore(firm_id: int, client_id: int, now: datetime, by: int | None = None) -> Changed:
     """Mail is filed here again; what came meanwhile is owed, as far back as the firm looks for past mail. Safe to repeat. Raises
     `NoSuchClient`."""
 
-    async def work(held: Connection) -> None:
+    async def work(held: Connection) -> Changed:
         await _lock_directory(held, firm_id, client_id)
         archived_at = await held.fetchval("SELECT archived_at FROM client WHERE id = $1", client_id)
         if archived_at is None:
-            return
+            return Changed()
         await held.execute("UPDATE client SET archived_at = NULL WHERE id = $1", client_id)
         await owe_of_client(held, firm_id, client_id, archived_at, now)
-        await note(held, firm_id, by, "restored", None, {"client": client_id}, {"client": client_id}, now)
+        return Changed(entry=await note(held, firm_id, by, "restored", None, {"client": client_id}, {"client": client_id}, now))
 
-    await transaction(work)
+    return await transaction(work)
 
 
 async def merge(firm_id: int, from_id: int, into_id: int, now: datetime, by: int | None = None) -> Changed:
@@ -106,8 +111,7 @@ async def merge(firm_id: int, from_id: int, into_id: int, now: datetime, by: int
         await _hand_over_activities(held, from_id, into_id)
         questions, settled = await take_over(held, emails, from_id, into_id, now)
         await held.execute("DELETE FROM client WHERE id = $1", from_id)
-        await _tell(held, firm_id, by, "merged", from_id, into_id, before, now)
-        return Changed(activities, questions, settled)
+        return await _told(held, firm_id, by, "merged", from_id, into_id, before, Changed(activities, questions, settled), now)
 
     return await transaction(work)
 
@@ -132,8 +136,7 @@ async def remove(firm_id: int, client_id: int, now: datetime, by: int | None = N
         await held.execute("DELETE FROM client WHERE id = $1", client_id)
         await drop_unguessed(held, emails)
         erased = await _erase_nobodys(held, emails)
-        await _tell(held, firm_id, by, "removed", client_id, None, before, now)
-        return Changed(activities, questions, emails=erased)
+        return await _told(held, firm_id, by, "removed", client_id, None, before, Changed(activities, questions, emails=erased), now)
 
     return await transaction(work)
 
@@ -183,6 +186,8 @@ async def _hand_over_activities(held: Connection, from_id: int, into_id: int) ->
     await held.execute(
         f"""
         WITH pair AS ({both}), said AS (UPDATE activity k SET title = coalesce(k.title, g.title), note = coalesce(k.note, g.note),
+        text = coalesce(k.text, g.text), edition = CASE WHEN (k.title, k.note, k.text) IS DISTINCT FROM (coalesce(k.title, g.title),
+        coalesce(k.note, g.note), coalesce(k.text, g.text)) THEN greatest(k.edition, g.edition) + 1 ELSE k.edition END,
         private = k.private OR g.private FROM pair JOIN activity g ON g.id = pair.gone WHERE k.id = pair.kept)
         DELETE FROM activity a USING pair WHERE a.id = pair.gone
         """,  # noqa: S608  # a constant of ours
@@ -215,7 +220,7 @@ async def _erase_nobodys(held: Connection, emails: Sequence[int]) -> int:
     return len(gone)
 
 
-async def _tell(
+async def _told(
     held: Connection,
     firm_id: int,
     by: int | None,
@@ -223,9 +228,11 @@ async def _tell(
     client_id: int,
     into_id: int | None,
     before: Mapping[int, Place],
+    done: Changed,
     now: datetime,
-) -> None:
+) -> Changed:
     """New versions and audit entries: one for the client, and one for each e-mail that is still there."""
     after = await places_of(held, list(before))
-    await note(held, firm_id, by, act, None, {"client": client_id}, {"client": into_id}, now)
+    entry = await note(held, firm_id, by, act, None, {"client": client_id}, {"client": into_id} | done.counts(), now)
     await remember(held, firm_id, by, act, before, after, now)
+    return replace(done, entry=entry)

@@ -16,7 +16,8 @@ async def standings_of(held: Connection, known: list[int]) -> dict[int, Standing
     activities = await held.fetch(
         """
         SELECT email_id, id, client_id, status, how, how = 'person' OR decided_by_id IS NOT NULL AS by_person,
-        title IS NOT NULL OR note IS NOT NULL OR private AS touched FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
+        title IS NOT NULL OR note IS NOT NULL OR text IS NOT NULL OR private AS touched FROM activity WHERE email_id = ANY($1::bigint[])
+        ORDER BY id FOR UPDATE
         """,
         known,
     )

@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from models.firms import Firm
+from models.firms import Firm, User
 from models.mailboxes import Mailbox
 
 Kind = Literal["mail", "automatic", "mass"]
@@ -64,6 +64,15 @@ class Receipt(Model):
     class Meta:
         table = "receipt"
         unique_together = (("mailbox", "gmail_id"),)
+
+    @classmethod
+    async def within_reach(cls, user: User, email_id: int) -> list[tuple[Mailbox, str]]:
+        """Connected mailboxes of the user's firm that hold the e-mail, and Gmail's id of it in each; the user's own first. None while the
+        firm has switched the integration off."""
+        boxes = {"mailbox__firm_id": user.firm_id, "mailbox__state": "connected", "mailbox__firm__provider": "google"}
+        found = await cls.filter(email_id=email_id, email__firm_id=user.firm_id, **boxes).prefetch_related("mailbox")
+        ordered = sorted(found, key=lambda one: (one.mailbox.user_id != user.id, one.mailbox_id, one.id))
+        return [(one.mailbox, one.gmail_id) for one in ordered]
 
     @classmethod
     async def count_of_mailbox(cls, mailbox_id: int) -> int:

@@ -50,7 +50,7 @@ async def _erase(held: Connection, emails: list[int], now: datetime) -> None:
         "UPDATE email SET subject = '', text = '', html = NULL, headers = '[]', erased_at = $2 WHERE id = ANY($1::bigint[])", emails, now
     )
     await held.execute("SELECT 1 FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE", emails)
-    await held.execute("UPDATE activity SET reason = '', title = NULL, note = NULL WHERE email_id = ANY($1::bigint[])", emails)
+    await held.execute("UPDATE activity SET reason = '', title = NULL, note = NULL, text = NULL WHERE email_id = ANY($1::bigint[])", emails)
     await held.execute("SELECT 1 FROM review WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE", emails)
     await held.execute(
         """

@@ -12,7 +12,8 @@ from models.evidence import Doubt, Rank, in_order
 from models.leases import Held, writing
 from models.ledger import Postponed, Settled, Verdict, forgive, postpone, settle
 from models.questions import place
-from models.recording import JustWithdrawn, NewEmail, record_all
+from models.recording import JustWithdrawn, NewEmail, record_all, restore
+from models.wanted import file_wanted
 from models.withdrawal import withdraw
 
 
@@ -48,7 +49,10 @@ async def file_batch(
             new, known = await record_all(held, mailbox, ordered, put_away, now)
             await _lock_clients(held, mailbox.firm_id, ordered)
             copies = [_copy(email, (new | known)[email.identity]) for email in ordered]
+            wanted = {(new | known)[email.identity]: email for email in ordered if email.wanted}
+            await restore(held, wanted)
             activities = await place(held, mailbox.firm_id, copies, known.values(), rank, now)
+            activities += await file_wanted(held, mailbox.firm_id, {i: e.wanted for i, e in wanted.items() if e.wanted}, now)
             await held.execute("UPDATE mailbox SET last_filed_at = $2 WHERE id = $1", mailbox.id, now)
         away = await withdraw(held, mailbox.id, put_away)
         kept = [replace(v, outcome="skipped") if v.outcome == "withdrawn" and v.entry.gmail_id not in away else v for v in settled]
@@ -77,7 +81,8 @@ async def _lock_clients(held: Connection, firm_id: int, emails: Iterable[NewEmai
 
 
 def _clients(email: NewEmail) -> frozenset[int]:
-    return frozenset(match.client_id for match in email.certain).union(*(email.question.addresses.values() if email.question else ()))
+    wanted = frozenset({email.wanted.client_id} if email.wanted else ())
+    return wanted.union((match.client_id for match in email.certain), *(email.question.addresses.values() if email.question else ()))
 
 
 def _copy(email: NewEmail, email_id: int) -> Copy:

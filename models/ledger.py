@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.directory import Client
 
 Outcome = Literal["filed", "skipped", "gone", "parked", "withdrawn"]
-Finder = Literal["push", "sweep", "audit", "gap", "return"]
+Finder = Literal["push", "sweep", "audit", "gap", "return", "person"]
 PUT_AWAY = ["spam", "trash", "draft", "scheduled", "old"]  # reasons that may have passed while history told nothing of it
 NOBODYS = ["no client", "no address"]  # reasons that a new contact may end
 
@@ -45,9 +45,11 @@ class LedgerEntry(Model):
     wanted_for: fields.ForeignKeyNullableRelation["Client"] = fields.ForeignKeyField(
         "models.Client", null=True, db_index=False, on_delete=OnDelete.SET_NULL
     )  # a person wants it filed here, whatever the rules say of it
+    wanted_for_id: int | None
     wanted_by: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", null=True, db_index=False, on_delete=OnDelete.SET_NULL
     )
+    wanted_by_id: int | None
 
     class Meta:
         table = "ledger_entry"
@@ -61,6 +63,15 @@ class Debt:
     gmail_id: str
     history_id: int
     kind: Literal["look", "look if known", "deleted", "added and deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A person wants it filed under this client, whatever the rules say of it. `name`: theirs."""
+
+    client_id: int
+    user_id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class Owed:
     strikes: int = 0
     outcome: Outcome | None = None  # of the look before
     throttled: bool = False  # the last time that it was asked for: it comes after all others, by itself
+    wanted_for: int | None = None  # the client that a person wants it filed under, while it is there and not archived
+    wanted: Wanted | None = None  # the same, if it can be done
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +272,11 @@ async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = Fa
     async with connection() as held:
         rows = await held.fetch(
             """
-            SELECT id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome,
-            coalesce(reason = 'throttled', false) AS throttled FROM ledger_entry
-            WHERE mailbox_id = $1 AND owed_at IS NOT NULL AND (found_by = 'gap') = $4
-            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes, throttled, owed_at, id LIMIT $3
+            SELECT l.id, gmail_id, seen_history_id, tries, missing_at, found_by, view_history_id, owed_at, strikes, outcome,
+            coalesce(reason = 'throttled', false) AS throttled, wanted_for_id, u.id AS wanted_by, u.name AS by, k.id AS client_id
+            FROM ledger_entry l LEFT JOIN client k ON k.id = l.wanted_for_id AND k.archived_at IS NULL
+            LEFT JOIN app_user u ON u.id = l.wanted_by_id WHERE l.mailbox_id = $1 AND owed_at IS NOT NULL AND (found_by = 'gap') = $4
+            AND (next_attempt_at IS NULL OR next_attempt_at <= $2) ORDER BY strikes, throttled, owed_at, l.id LIMIT $3
             """,
             mailbox_id,
             now,
@@ -282,22 +296,28 @@ async def owed(mailbox_id: int, now: datetime, limit: int, *, of_gaps: bool = Fa
             r["strikes"],
             r["outcome"],
             r["throttled"],
+            r["wanted_for_id"],
+            Wanted(r["client_id"], r["wanted_by"], r["by"]) if r["client_id"] and r["wanted_by"] else None,
         )
         for r in rows
     ]
 
 
 async def settle(held: Connection, settled: list[Settled], now: datetime) -> None:
-    """Writes outcomes. An older view never overwrites a newer one, `filed` is only withdrawn, a debt that came meanwhile stays. Whoever
-    reads of a parked message shall see how many workers died over it."""
+    """Writes outcomes. An older view never overwrites a newer one, `filed` is only withdrawn, a debt that came meanwhile stays, and so does
+    what a person has wanted since it was looked at. Whoever reads of a parked message shall see how many workers died over it."""
     await held.execute(
         """
         UPDATE ledger_entry l SET view_history_id = d.view, seen_history_id = greatest(l.seen_history_id, d.view), settled_at = $6,
         outcome = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.outcome ELSE d.outcome END,
         reason = CASE WHEN l.outcome = 'filed' AND d.outcome <> 'withdrawn' THEN l.reason ELSE d.reason END,
-        owed_at = CASE WHEN l.seen_history_id <= greatest(d.seen, d.view) THEN NULL ELSE l.owed_at END,
-        next_attempt_at = NULL, missing_at = NULL, tries = 0, strikes = CASE WHEN d.outcome = 'parked' THEN l.strikes ELSE 0 END
-        FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::text[], $5::text[]) AS d(id, seen, view, outcome, reason)
+        owed_at = CASE WHEN l.seen_history_id <= greatest(d.seen, d.view) AND (l.wanted_for_id IS NULL OR l.wanted_for_id = d.wanted_for)
+        THEN NULL ELSE l.owed_at END, next_attempt_at = NULL, missing_at = NULL, tries = 0,
+        strikes = CASE WHEN d.outcome = 'parked' THEN l.strikes ELSE 0 END,
+        wanted_for_id = CASE WHEN l.wanted_for_id = d.wanted_for THEN NULL ELSE l.wanted_for_id END,
+        wanted_by_id = CASE WHEN l.wanted_for_id = d.wanted_for THEN NULL ELSE l.wanted_by_id END
+        FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::text[], $5::text[], $7::bigint[])
+        AS d(id, seen, view, outcome, reason, wanted_for)
         WHERE l.id = d.id AND (l.view_history_id IS NULL OR l.view_history_id <= d.view)
         """,
         [s.entry.entry_id for s in settled],
@@ -306,6 +326,7 @@ async def settle(held: Connection, settled: list[Settled], now: datetime) -> Non
         [s.outcome for s in settled],
         [s.reason for s in settled],
         now,
+        [s.entry.wanted_for for s in settled],
     )
 
 

@@ -14,8 +14,9 @@ from models.notices import ONE_FIRST_LETTER
 from models.sight import visible_to
 
 MAIL = f"""
-    SELECT a.id AS activity_id, a.client_id, c.name AS client, a.status = 'review' AS for_review, a.sent_at, e.subject,
-    left(e.text, 300) AS snippet, coalesce((SELECT coalesce(nullif(p.name, ''), p.address) FROM participant p
+    SELECT a.id AS activity_id, a.client_id, c.name AS client, a.status = 'review' AS for_review, a.sent_at,
+    coalesce(a.title, e.subject) AS subject, left(e.text, 300) AS snippet,
+    coalesce((SELECT coalesce(nullif(p.name, ''), p.address) FROM participant p
     WHERE p.email_id = e.id AND p.header = 'from' ORDER BY p.position LIMIT 1), '') AS sender,
     (SELECT count(*) FROM attachment f WHERE f.email_id = e.id) AS attachments,
     (SELECT count(DISTINCT r.mailbox_id) FROM receipt r WHERE r.email_id = e.id) AS receipts
@@ -25,12 +26,6 @@ MAIL = f"""
 COUNT = f"""
     SELECT count(*) FROM activity a
     WHERE a.firm_id = $1 AND a.status IN ('filed', 'review') AND a.client_id = $3 AND {visible_to("$2", "a.email_id")}
-"""  # noqa: S608  # words of ours
-CLIENTS = f"""
-    WITH page AS (SELECT id, name, number, archived_at IS NOT NULL AS archived FROM client
-    WHERE firm_id = $1 AND (name ILIKE '%' || $3 || '%' OR number ILIKE $3 || '%') ORDER BY lower(name), id OFFSET $4 LIMIT $5)
-    SELECT page.*, (SELECT a.sent_at FROM activity a WHERE a.client_id = page.id AND a.status IN ('filed', 'review')
-    AND {visible_to("$2", "a.email_id")} ORDER BY a.sent_at DESC LIMIT 1) AS newest_at FROM page ORDER BY lower(name), id
 """  # noqa: S608  # words of ours
 PEOPLE = """
     SELECT u.id AS user_id, u.name, u.email, u.role, u.active, u.created_at, u.left_at, u.invited_at, i.invitation,
@@ -60,15 +55,6 @@ class ListedMail:
     sender: str  # a name, or else the address
     attachments: int
     receipts: int  # mailboxes of the firm that hold it
-
-
-@dataclass(frozen=True, slots=True)
-class ListedClient:
-    id: int
-    name: str
-    number: str
-    archived: bool  # nothing new is filed there
-    newest_at: datetime | None  # the newest mail filed, of those that the user may see
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +128,6 @@ async def newest_mails(user: User, limit: int) -> list[ListedMail]:
     async with connection() as held:
         rows = await held.fetch(f"{MAIL} ORDER BY a.filed_at DESC, a.id DESC LIMIT $3", user.firm_id, user.id, limit)
     return [ListedMail(**row) for row in rows]
-
-
-async def clients(user: User, search: str, offset: int, limit: int) -> list[ListedClient]:
-    """The firm's, by name; `search` is a part of the name or the beginning of the number, in any case, and may be empty."""
-    part = search.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    async with connection() as held:
-        rows = await held.fetch(CLIENTS, user.firm_id, user.id, part, offset, limit)
-    return [ListedClient(**row) for row in rows]
 
 
 async def catching_up(mailbox_id: int) -> CatchingUp | None:

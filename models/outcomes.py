@@ -23,7 +23,7 @@ STANDS = f"""
     EXISTS (SELECT 1 FROM never_file n WHERE n.firm_id = e.firm_id AND (n.user_id IS NULL OR n.user_id = $2)
     AND n.pattern IN (w.key, split_part(w.key, '@', -1))) AS never_filed
     FROM email e LEFT JOIN LATERAL (SELECT y.act, y.user_id, y.at, (y.after ->> 'version')::int AS version FROM audit_entry y
-    WHERE y.email_id = e.id ORDER BY y.id DESC LIMIT 1) x ON true LEFT JOIN app_user u ON u.id = x.user_id
+    WHERE y.email_id = e.id AND y.act <> 'edited' ORDER BY y.id DESC LIMIT 1) x ON true LEFT JOIN app_user u ON u.id = x.user_id
     LEFT JOIN LATERAL (SELECT p.address, p.key FROM participant p WHERE p.email_id = e.id AND p.header = 'from'
     ORDER BY p.position LIMIT 1) w ON true
     WHERE e.firm_id = $1 AND e.id = ANY($3::bigint[]) AND {visible_to("$2")}
@@ -34,7 +34,7 @@ MATES = f"""
 """  # noqa: S608
 LATELY = """
     SELECT x.email_id FROM audit_entry x WHERE x.firm_id = $1 AND x.user_id = $2 AND x.at > $3 AND x.act = ANY($4::text[])
-    AND x.id = (SELECT max(y.id) FROM audit_entry y WHERE y.email_id = x.email_id) ORDER BY x.id DESC LIMIT $5
+    AND x.id = (SELECT max(y.id) FROM audit_entry y WHERE y.email_id = x.email_id AND y.act <> 'edited') ORDER BY x.id DESC LIMIT $5
 """
 REST = f"""
     SELECT count(*) FROM email e WHERE e.id = ANY($3::bigint[]) AND e.firm_id = $1 AND {visible_to("$2")}

@@ -18,6 +18,17 @@ TOO_MANY = 400  # new addresses: so many searches cost more than to judge everyt
 ROUNDS = 2  # the second some minutes after the first: Gmail's search shows a mail later than its history does
 WIDEST = timedelta(days=3650)  # asked for at once
 
+# Which address stands for which living client by what is new, and which of these did before. Two statements, and the client asked for by
+# its key: in a first import PostgreSQL knows nothing of the tables yet, and would multiply them.
+FRESH = """
+    SELECT a.address_key AS key, a.address, l.client_id FROM contact_address a JOIN client_contact l ON l.contact_id = a.contact_id
+    WHERE a.firm_id = $1 AND (a.id > $2 OR l.id > $3) AND (SELECT k.archived_at IS NULL FROM client k WHERE k.id = l.client_id)
+"""
+OLD = """
+    SELECT a.address_key, l.client_id FROM contact_address a JOIN client_contact l ON l.contact_id = a.contact_id
+    WHERE a.firm_id = $1 AND a.id <= $2 AND l.id <= $3 AND a.address_key = ANY($4::text[])
+"""
+
 Spellings = Mapping[str, Set[str]]  # of each address key
 
 
@@ -42,19 +53,10 @@ async def owe_news(held: Connection, firm_id: int, before: Known, now: datetime)
 
     Safe to repeat: what is known already is no news.
     """
-    rows = await held.fetch(
-        """
-        SELECT DISTINCT a.address_key AS key, a.address FROM contact_address a JOIN client_contact l ON l.contact_id = a.contact_id
-        JOIN client k ON k.id = l.client_id AND k.archived_at IS NULL
-        WHERE a.firm_id = $1 AND (a.id > $2 OR l.id > $3) AND NOT EXISTS (SELECT 1 FROM contact_address b JOIN client_contact m
-        ON m.contact_id = b.contact_id WHERE b.firm_id = $1 AND b.address_key = a.address_key AND m.client_id = l.client_id
-        AND b.id <= $2 AND m.id <= $3)
-        """,
-        firm_id,
-        before.address_id,
-        before.link_id,
-    )
-    news = _spellings((row["key"], row["address"]) for row in rows)
+    fresh = await held.fetch(FRESH, firm_id, before.address_id, before.link_id)
+    keys = sorted({row["key"] for row in fresh})
+    old = {tuple(row) for row in await held.fetch(OLD, firm_id, before.address_id, before.link_id, keys)}
+    news = _spellings((row["key"], row["address"]) for row in fresh if (row["key"], row["client_id"]) not in old)
     await _owe(held, firm_id, news, now)
     return len(news)
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from models.database import connection
+from models.import_drafts import KEPT as DRAFTS
 
 AT_ONCE = 5_000  # rows to one statement: none holds its locks for long
 KEPT = timedelta(days=90)  # closed gaps
@@ -30,6 +31,7 @@ async def prune(ledger: timedelta, now: datetime) -> int:
             if gone < AT_ONCE:
                 break
         await held.execute("DELETE FROM gap WHERE closed_at < $1", now - KEPT)
+        await held.execute("DELETE FROM import_draft WHERE handed_in_at < $1", now - DRAFTS)
         for table in ("sign_in_link", "session", "oauth_attempt"):
             await held.execute(f"DELETE FROM {table} WHERE expires_at < $1", now - UNUSABLE_FOR)  # noqa: S608  # one of three names
     return pruned

@@ -4,7 +4,7 @@ They are locked in order of their identity, and this is the one lock that filing
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from models.database import Connection
 from models.emails import Kind, Trust
 from models.evidence import Doubt
 from models.leases import Held
+from models.ledger import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class NewEmail:
     certain: tuple[ForClient, ...]
     question: Doubt | None  # its candidates: the best guess gets an activity that is marked for review
     people: frozenset[str] = frozenset()  # the keys of everybody on it who is no staff
+    wanted: Wanted | None = None  # a person's word: then nothing is certain and nothing in question
 
 
 class JustWithdrawn(Exception):
@@ -123,6 +125,21 @@ async def _new(held: Connection, firm_id: int, emails: Sequence[NewEmail], now: 
     new = {row["identity"]: row["id"] for row in fresh}
     await _details(held, {e.identity: e for e in emails}, new)
     return new
+
+
+async def restore(held: Connection, emails: Mapping[int, NewEmail]) -> None:
+    """The content of those, by id, that was erased, as a person wants them filed after all."""
+    erased = await held.fetch("SELECT id FROM email WHERE id = ANY($1::bigint[]) AND erased_at IS NOT NULL ORDER BY id", list(emails))
+    for email_id, email in ((row["id"], emails[row["id"]]) for row in erased):
+        await held.execute(
+            "UPDATE email SET subject = $2, text = $3, html = $4, headers = $5::text::jsonb, erased_at = NULL WHERE id = $1",
+            email_id,
+            email.subject,
+            email.text,
+            email.html,
+            json.dumps(email.headers),
+        )
+        await _details(held, {email.identity: email}, {email.identity: email_id})
 
 
 async def _details(held: Connection, emails: dict[str, NewEmail], new: dict[str, int]) -> None:

@@ -20,7 +20,8 @@ Whose = Literal["mine", "everyone"]
 
 # Whoever left holds nothing: what waited for them waits for who received it.
 OPEN = f"""
-    SELECT r.email_id, r.candidates, r.quiet, h.id AS holder_id, h.name AS holder, own.received, coalesce(h.id = $2, own.received) AS mine
+    SELECT r.id, r.email_id, r.candidates, r.quiet, h.id AS holder_id, h.name AS holder, own.received,
+    coalesce(h.id = $2, own.received) AS mine
     FROM review r LEFT JOIN app_user h ON h.id = r.holder_id AND h.active
     CROSS JOIN LATERAL (SELECT {received_by("$2", "r.email_id")} AS received) own
     WHERE r.firm_id = $1 AND r.decided_at IS NULL AND {visible_to("$2", "r.email_id")}
@@ -28,6 +29,10 @@ OPEN = f"""
 COUNTS = f"""
     SELECT count(*) FILTER (WHERE mine AND NOT quiet) AS mine, count(*) FILTER (WHERE NOT quiet) AS everyone,
     count(*) FILTER (WHERE mine AND quiet) AS mine_quiet, count(*) FILTER (WHERE quiet) AS everyone_quiet FROM ({OPEN}) o
+"""  # noqa: S608
+NEWS = f"""
+    SELECT count(*) FILTER (WHERE mine AND NOT quiet AND id > $3) AS mine, count(*) FILTER (WHERE NOT quiet AND id > $3) AS everyone,
+    coalesce(max(id), 0) AS newest FROM ({OPEN}) o
 """  # noqa: S608
 FACTS = f"""
     WITH o AS MATERIALIZED ({OPEN} AND {{which}})
@@ -96,6 +101,21 @@ class Counts:
     everyone: int
     mine_quiet: int
     everyone_quiet: int
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """How many questions came after a certain one; `newest`: the last that is open."""
+
+    mine: int
+    everyone: int
+    newest: int
+
+
+async def news(user: User, after: int = 0) -> News:
+    """Of the questions that this user may see; automatic and mass mail is none."""
+    async with connection() as held:
+        return News(**await held.fetchrow(NEWS, user.firm_id, user.id, after))
 
 
 async def counts(user: User) -> Counts:

@@ -4,6 +4,9 @@ The address keys of the active users, of the firm's mailboxes that are not disco
 lets a user connect; and the firm's own domains, whoever writes from there.
 """
 
+from collections.abc import Iterable
+
+from models.address import is_among
 from models.database import connection
 
 
@@ -19,3 +22,9 @@ async def staff_of(firm_id: int) -> frozenset[str]:
             firm_id,
         )
     return frozenset(row["key"] for row in rows if row["key"])
+
+
+async def staff_among(firm_id: int, keys: Iterable[str]) -> frozenset[str]:
+    """Those of these address keys that are the firm's own people's."""
+    ours = await staff_of(firm_id)
+    return frozenset(key for key in keys if is_among(key, ours))

@@ -15,12 +15,22 @@ from models.firms import User
 from models.sight import sees
 from models.verdicts import NotDecided, NotThere, Overtaken, Seen
 
-# Texts of people's go along: what a client that has it no more was told is told to the one that has it now. $4: who had it already.
-CARRIED = """
-    UPDATE activity t SET title = CASE WHEN $4 THEN coalesce(t.title, s.title) ELSE coalesce(s.title, t.title) END,
-    note = CASE WHEN $4 THEN coalesce(t.note, s.note) ELSE coalesce(s.note, t.note) END
-    FROM activity s WHERE s.email_id = $1 AND s.client_id = $2 AND t.email_id = $1 AND t.client_id = $3
-"""
+# Words of people's go along: what was written for clients that have it no more is there for the one that has it now. $4: it had it
+# already, and keeps its own. Otherwise the last edition counts: what was emptied after a move stays so when the move is taken back.
+WORDS_NOW = ", ".join(
+    f"CASE WHEN $4 THEN coalesce(t.{it}, s.{it}) WHEN s.edition > t.edition THEN s.{it} ELSE coalesce(s.{it}, t.{it}) END AS {it}"
+    for it in ("title", "note", "text")
+)
+LATEST = ", ".join(
+    f"(array_agg({it} ORDER BY edition DESC, id) FILTER (WHERE {it} IS NOT NULL))[1] AS {it}" for it in ("title", "note", "text")
+)
+CARRIED = f"""
+    WITH s AS (SELECT {LATEST}, max(edition) AS edition FROM activity WHERE email_id = $1 AND client_id = ANY($2::bigint[])),
+    said AS (SELECT t.id, {WORDS_NOW}, greatest(t.edition, s.edition) + 1 AS edition FROM activity t, s
+    WHERE t.email_id = $1 AND t.client_id = $3)
+    UPDATE activity t SET (title, note, text, edition) = (said.title, said.note, said.text, said.edition) FROM said
+    WHERE t.id = said.id AND (t.title, t.note, t.text) IS DISTINCT FROM (said.title, said.note, said.text)
+"""  # noqa: S608  # words of ours
 
 
 async def lock_thread(held: Connection, firm_id: int, email_id: int) -> None:
@@ -56,7 +66,7 @@ async def _overtaken(held: Connection, seen: Seen, now: datetime) -> NotDecided:
     last = await held.fetchrow(
         """
         SELECT coalesce(u.name, $3) AS by, x.at FROM audit_entry x LEFT JOIN app_user u ON u.id = x.user_id
-        WHERE x.email_id = $1 AND coalesce((x.after ->> 'version')::int > $2, true) ORDER BY x.id DESC LIMIT 1
+        WHERE x.email_id = $1 AND x.act <> 'edited' AND coalesce((x.after ->> 'version')::int > $2, true) ORDER BY x.id DESC LIMIT 1
         """,
         seen.email_id,
         seen.version,
@@ -131,10 +141,9 @@ async def _put(held: Connection, firm_id: int, mail: Mail, places: Mapping[int, 
 
 
 async def _carry(held: Connection, before: Mail, after: Mail, changed: Collection[int]) -> None:
-    into = [client for client in after.shown if client in changed]
-    for source in set(before.shown) - set(after.shown):
-        for client in into:
-            await held.execute(CARRIED, after.id, source, client, client in before.shown)
+    sources = sorted(set(before.shown) - set(after.shown))
+    for client in (client for client in after.shown if client in changed and sources):
+        await held.execute(CARRIED, after.id, sources, client, client in before.shown)
 
 
 async def _answer(held: Connection, mail: Mail) -> None:

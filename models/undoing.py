@@ -18,6 +18,7 @@ from models.standings import claim, lock_thread, read, write
 from models.verdicts import Decided, NothingToUndo, Seen, TooLate
 
 UNDOABLE = (*WORDS, "inherited")
+BESIDE = (*ACTS, "edited")  # says nothing of whose it is, and stays
 Told = Mapping[str, Any]  # an e-mail as the audit keeps it
 
 
@@ -38,13 +39,13 @@ async def take_back(held: Connection, by: User, seen: Seen, now: datetime) -> tu
 
 
 async def _last(held: Connection, seen: Seen) -> Mapping[str, Any] | None:
-    """The last thing that was said about it, if that is how the e-mail became what was seen. Who may see it, and who is to answer, was said
-    beside it, and stays."""
+    """The last thing that was said about it, if that is how the e-mail became what was seen. Who may see it, who is to answer, and what
+    it is called was said beside it, and stays."""
     version = seen.version
     for entry in await held.fetch("SELECT act, before, after FROM audit_entry WHERE email_id = $1 ORDER BY id DESC", seen.email_id):
         if json.loads(entry["after"]).get("version") != version:
             return None
-        if entry["act"] not in ACTS:
+        if entry["act"] not in BESIDE:
             return entry if entry["act"] in UNDOABLE else None
         version = json.loads(entry["before"])["version"]
     return None

@@ -56,8 +56,8 @@ async def _touched(held: Connection, email_ids: Sequence[int]) -> set[int]:
         return set()
     activities = await held.fetch(
         """
-        SELECT email_id, decided_by_id IS NOT NULL OR decided_at IS NOT NULL OR title IS NOT NULL OR note IS NOT NULL OR private AS touched
-        FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
+        SELECT email_id, decided_by_id IS NOT NULL OR decided_at IS NOT NULL OR title IS NOT NULL OR note IS NOT NULL OR text IS NOT NULL
+        OR private AS touched FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE
         """,
         email_ids,
     )

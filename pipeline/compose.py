@@ -4,6 +4,7 @@ from datetime import datetime
 
 from gmail.message import Content, Headers, date_of, message_id, thread_root
 from models.evidence import Doubt
+from models.ledger import Wanted
 from models.recording import ForClient, NewAttachment, NewEmail, NewParticipant
 from pipeline.automatic import foremost, kind_of
 from pipeline.identity import identity_of
@@ -13,8 +14,8 @@ from pipeline.rules import CLOCKS_DIFFER, came_or_went_at, is_outgoing
 ROLE = {"from": "wrote it", "to": "is among its recipients", "cc": "is in copy", "bcc": "is in blind copy"}
 
 
-def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: datetime) -> NewEmail:
-    """`now` stands in for a time that neither the sender nor Google tells."""
+def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: datetime, wanted: Wanted | None = None) -> NewEmail:
+    """`now` stands in for a time that neither the sender nor Google tells. `wanted`: it is filed by a person's word, and no other."""
     headers = content.headers
     # Whether a list's author is believed may differ from mailbox to mailbox; which e-mail it is may not.
     identity = identity_of(content, tuple(person for person in people if not person.via))
@@ -43,6 +44,7 @@ def compose(content: Content, people: tuple[Party, ...], whose: Concerns, now: d
         certain=tuple(ForClient(match.client_id, _why(match)) for match in foremost(whose.certain)),
         question=_doubt(content, people, whose, now),
         people=_others(people),
+        wanted=wanted,
     )
 
 

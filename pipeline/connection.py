@@ -102,7 +102,7 @@ class Connections:
             trace = correlation(None, mailbox=mailbox_id)
             log.info("connected")
             await self._watch(mailbox_id, google)
-        await _announce(mailbox_id, trace)
+        await announce(mailbox_id, trace)
         return mailbox_id
 
     async def _meant(self, user: User, grant: Grant, wish: Wish) -> str | None:
@@ -206,7 +206,7 @@ class Connections:
         await watch_set(mailbox_id, connection.epoch, watch.expires_at, due_at)
 
 
-async def _announce(mailbox_id: int, trace: str) -> None:
+async def announce(mailbox_id: int, trace: str) -> None:
     """Without a mark: a job that finds none looks. If the broker is down the row says that a look is owed."""
     with contextlib.suppress(redis.RedisError):
         await asyncio.to_thread(sync_mailbox.send, mailbox_id, trace or secrets.token_hex(6), time.time() - 3600)

@@ -24,6 +24,7 @@ from models.firms import Firm, User
 from models.leases import Held, LeaseLost
 from models.ledger import Owed, Postponed, Settled, Verdict, forgive, strike, witness
 from models.ledger import owed as owed_looks
+from models.mailboxes import Mailbox
 from models.never_file import patterns_of
 from models.recording import NewEmail
 from models.staff import staff_of
@@ -31,8 +32,9 @@ from pipeline import verdicts
 from pipeline.compose import compose
 from pipeline.guess import guess
 from pipeline.match import Concerns, NotAClients, Party, concerns, look_up_keys, parties
-from pipeline.rules import FirmRules, is_outgoing, known_to, left_out_because, skipped_because, trust_of
+from pipeline.rules import FirmRules, held_back_because, is_outgoing, known_to, left_out_because, skipped_because, trust_of
 from pipeline.tools import Tools
+from settings import Settings
 from telemetry import metrics
 from telemetry.logs import fault
 
@@ -66,7 +68,7 @@ async def file_owed(held: Held, gmail: GmailMailbox, tools: Tools) -> Tally:
         until = until or now + tools.limits.job_budget
         if now >= until:
             return Tally(looked, filed, more=True)
-        rules = rules or await rules_of(held, tools)
+        rules = rules or await rules_of(held, tools.settings)
         done = await file_batch_of(batch, held, gmail, rules, tools, now)
         looked, filed = looked + done.looked, filed + done.filed
     return Tally(looked, filed, more=False)
@@ -105,11 +107,12 @@ async def forgiven(strikes: list[int]) -> set[int]:
     return set(ids)
 
 
-async def rules_of(held: Held, tools: Tools) -> FirmRules:
-    file_all_sent, sender = (await Firm.get(id=held.firm_id)).file_all_sent, parseaddr(tools.settings.mail.sender)[1]
-    unwanted = (held.unwanted_from, held.unwanted_until) if held.unwanted_from and held.unwanted_until else None
-    staff, never = await staff_of(held.firm_id), await patterns_of(held.firm_id, held.user_id)
-    return FirmRules(await User.login_keys(held.firm_id), file_all_sent, key_of(sender), unwanted, staff, never)
+async def rules_of(mailbox: Held | Mailbox, settings: Settings) -> FirmRules:
+    """What counts for this mailbox now."""
+    file_all_sent, sender = (await Firm.get(id=mailbox.firm_id)).file_all_sent, parseaddr(settings.mail.sender)[1]
+    unwanted = (mailbox.unwanted_from, mailbox.unwanted_until) if mailbox.unwanted_from and mailbox.unwanted_until else None
+    staff, never = await staff_of(mailbox.firm_id), await patterns_of(mailbox.firm_id, mailbox.user_id)
+    return FirmRules(await User.login_keys(mailbox.firm_id), file_all_sent, key_of(sender), unwanted, staff, never)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +244,10 @@ class Batch:
     def named(self, entry: Owed, headers: Headers) -> Look | None:
         """Who is named in it, if it is one that we look at further."""
         try:
-            if not self.is_wanted(entry, headers):
+            if not self.may_be_filed(entry, headers):
                 return None
             people = known_to(self.rules, parties(headers), outgoing=is_outgoing(headers))
-            if because := left_out_because(people):
+            if not entry.wanted and (because := left_out_because(people)):
                 self.settled.append(verdicts.skipped(entry, headers, because, self.patience))
                 return None
             return Look(entry, headers, people, trust_of(headers))
@@ -252,11 +255,11 @@ class Batch:
             self.unreadable(entry, broken)
             return None
 
-    def is_wanted(self, entry: Owed, headers: Headers) -> bool:
+    def may_be_filed(self, entry: Owed, headers: Headers) -> bool:
         if outdated := verdicts.outdated(entry, headers, self.patience):
             self.settled.append(outdated)
             return False
-        because = skipped_because(headers, self.held.started_at, self.rules)
+        because = held_back_because(headers) if entry.wanted else skipped_because(headers, self.held.started_at, self.rules)
         if because:
             self.settled.append(verdicts.skipped(entry, headers, because, self.patience))
         return because is None
@@ -266,6 +269,9 @@ class Batch:
         directory = await clients_by_address(self.held.firm_id, look_up_keys(person for look in looks for person in look.people))
         concerned: dict[Owed, tuple[tuple[Party, ...], Concerns]] = {}
         for look in looks:
+            if look.entry.wanted:  # that is for a person to say
+                concerned[look.entry] = look.people, Concerns((), (), look.trust)
+                continue
             match concerns(look.people, directory, look.trust):
                 case Concerns() as whose:
                     concerned[look.entry] = look.people, whose
@@ -275,8 +281,9 @@ class Batch:
 
     def compose(self, entry: Owed, content: Content, people: tuple[Party, ...], whose: Concerns) -> None:
         try:
-            if self.is_wanted(entry, content.headers):  # it may have been trashed between the two looks
-                self.emails.append((verdicts.filed(entry, content.headers), compose(content, people, whose, self.patience.now)))
+            if self.may_be_filed(entry, content.headers):  # it may have been trashed between the two looks
+                email = compose(content, people, whose, self.patience.now, entry.wanted)
+                self.emails.append((verdicts.filed(entry, content.headers), email))
         except Exception as broken:
             self.unreadable(entry, broken)
 

@@ -83,7 +83,7 @@ async def _under_lease(held: Held, tools: Tools) -> str:
 
 async def _steps(held: Held, gmail: GmailMailbox, portion: float, tools: Tools) -> str:
     """What was found is filed before more is listed. Returns the outcome."""
-    until, rules = await tools.clock() + tools.limits.job_budget, await rules_of(held, tools)
+    until, rules = await tools.clock() + tools.limits.job_budget, await rules_of(held, tools.settings)
     while True:
         now = await tools.clock()
         room = int(portion - gmail.units) // LOOK

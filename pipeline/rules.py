@@ -37,9 +37,8 @@ class FirmRules:
 
 def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> str | None:
     """Why this message is not for filing, as a word; None if it may be."""
-    for label, word in HELD_BACK.items():
-        if label in headers.labels:
-            return word
+    if held_back := held_back_because(headers):
+        return held_back
     if _is_own_letter(headers, firm):
         return "own letter"
     at = came_or_went_at(headers)
@@ -48,6 +47,11 @@ def skipped_because(headers: Headers, started_at: datetime, firm: FirmRules) -> 
     if is_outgoing(headers) and not firm.file_all_sent and not _to_a_colleague(headers, firm):
         return "outgoing"
     return None
+
+
+def held_back_because(headers: Headers) -> str | None:
+    """What Gmail says that is no mail, or not yet, or not wanted, as a word: not even a person has it filed as it is."""
+    return next((word for label, word in HELD_BACK.items() if label in headers.labels), None)
 
 
 def known_to(firm: FirmRules, people: Iterable[Party], *, outgoing: bool) -> tuple[Party, ...]:

@@ -78,7 +78,7 @@ def throttled(entry: Owed, patience: Patience, wait: timedelta) -> Verdict:
 
 
 def filed(entry: Owed, headers: Headers) -> Settled:
-    return Settled(entry, "filed", "client", view(entry, headers))
+    return Settled(entry, "filed", "person" if entry.wanted else "client", view(entry, headers))
 
 
 def view(entry: Owed, headers: Headers) -> int:

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal.refusals import OTHER, SURPRISE, WORDS, AdminsOnly, NotHere, NotSignedIn, Refusal, StaleForm, Words
+from portal.knocks import Knock
+from portal.refusals import OTHER, SURPRISE, TOO_LARGE, WORDS, AdminsOnly, NotHere, NotSignedIn, Refusal, StaleForm, TooOften, Words
 from portal.rendering import render
 from portal.session import door, form_is_ours, same_origin
-from portal.visit import Portal, Visit, arrive, to
+from portal.visit import LARGEST_FORM, Portal, Visit, arrive, to
 from telemetry.logs import fault
-
-LARGEST_FORM = 64 * 1024  # bytes; ours have a few hundred
 
 
 class Who(StrEnum):
@@ -26,43 +25,52 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A line of the route table."""
+    """A line of the route table. `knock`: as what it is counted, where people without a session come in. `upload`: how many bytes may be
+    sent there, with one file among them; elsewhere `largest` ones, and none."""
 
     method: str
     path: str
     who: Who
     answer: Callable[[Visit], Awaitable[Response]]
+    knock: Knock | None = None
+    upload: int = 0
+    largest: int = LARGEST_FORM
 
     def route(self, portal: Portal) -> Route:
         async def endpoint(request: Request) -> Response:
             return await _answer(self, portal, request)
 
-        return Route(self.path, endpoint, methods=[self.method], name=f"{self.method} {self.path}", max_body_size=LARGEST_FORM)
+        name, most = f"{self.method} {self.path}", self.upload or self.largest
+        return Route(self.path, endpoint, methods=[self.method], name=name, max_body_size=most)
 
 
 async def _answer(page: Page, portal: Portal, request: Request) -> Response:
     visit: Visit | None = None
     try:
-        visit = await arrive(portal, request)
+        visit = await arrive(portal, request, page.upload, page.largest)
         await _admit(page, visit)
         return await page.answer(visit)
     except NotSignedIn:
         return _to_the_door(page, request)
+    except TooOften as often:
+        return _later(visit, often.seconds) if visit else _instead(request, _told(visit, often.status, OTHER))
     except Refusal as refusal:
         return _instead(request, _told(visit, refusal.status, WORDS[type(refusal)]))
     except HTTPException as refused:
-        return _instead(request, _told(visit, refused.status_code, OTHER))
+        return _instead(request, _told(visit, refused.status_code, TOO_LARGE if refused.status_code == 413 else OTHER))
     except Exception as surprise:
         fault("page failed", surprise, page=f"{page.method} {page.path}")  # the path as declared: a sign-in link's token stays out of logs
         return _instead(request, _told(visit, 500, SURPRISE))
 
 
 async def _admit(page: Page, visit: Visit) -> None:
-    """Raises `NotSignedIn`, `AdminsOnly`, `StaleForm`."""
+    """Raises `NotSignedIn`, `AdminsOnly`, `StaleForm`, `TooOften`."""
     settings, sent = visit.portal.settings, page.method == "POST"
     if page.who is Who.ANYONE:
         if sent and not same_origin(visit.request.headers, settings.app.base_url):
             raise StaleForm
+        if page.knock and (later := await visit.portal.knocks.heard(page.knock, visit.network)):
+            raise TooOften(later.seconds)
         return
     user = visit.user
     if page.who is Who.ADMIN and not user.is_admin:
@@ -77,6 +85,12 @@ def _to_the_door(page: Page, request: Request) -> Response:
         return Response(status_code=401, headers={"hx-refresh": "true"})
     asked = f"?{request.url.query}" if request.url.query else ""
     return to(door(request.url.path + asked if page.method == "GET" and page.who is not Who.ANYONE else "/"))
+
+
+def _later(visit: Visit, seconds: int) -> Response:
+    page = visit.render("too_often.html", 429, minutes=-(-seconds // 60))
+    page.headers["retry-after"] = str(seconds)
+    return page
 
 
 def _instead(request: Request, refusal: Response) -> Response:

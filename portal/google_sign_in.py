@@ -10,7 +10,7 @@ from gmail.oauth import SIGN_IN, Grant
 from models.attempts import OAuthAttempt, Wish
 from models.firms import User
 from models.sessions import digest
-from portal.session import ATTEMPT, ATTEMPT_COOKIE, forget_attempt, remember_attempt, safe_next
+from portal.session import ATTEMPT, cookie_of, forget_attempt, remember_attempt, safe_next
 from portal.sign_in import render_door, signed_in
 from portal.visit import Visit, to
 from telemetry.logs import log
@@ -79,7 +79,7 @@ async def depart(visit: Visit) -> Response:
 
 async def come_back(visit: Visit) -> Response | None:
     """None for a way back that is another's matter: that of somebody who is signed in, and not of a sign-in."""
-    state, browser = visit.request.query_params.get("state", ""), visit.request.cookies.get(ATTEMPT_COOKIE, "")
+    state, browser = visit.request.query_params.get("state", ""), cookie_of(visit.request, "attempt", visit.portal.settings)
     attempt = await OAuthAttempt.redeem(state, browser, None, visit.now) if browser else None
     if attempt is None:
         of_sign_in = await OAuthAttempt.filter(state_hash=digest(state), purpose="sign_in").exists()

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from models.activities import SHOWN
 from models.audit_log import POSTROOM, Act, Placed
 from models.emails import Email
+from portal.rendering import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,9 @@ class Line:
 
 
 def lines(acts: Sequence[Act], beginning: Line) -> list[Line]:
-    """In their order, and how it began last."""
-    return [*(Line(act.at, Markup("{} {}").format(_isolated(act.who or POSTROOM), _did(act))) for act in acts), beginning]
+    """In their order, and how it began last. Under which client something was edited is said where it was under several."""
+    several = len({act.under for act in acts if act.edited}) > 1
+    return [*(Line(act.at, Markup("{} {}").format(_isolated(act.who or POSTROOM), _did(act, several))) for act in acts), beginning]
 
 
 def beginning(email: Email) -> Line:
@@ -33,7 +35,14 @@ def beginning(email: Email) -> Line:
     return Line(review.asked_at, Markup("Postroom filed it with its thread" if followed else "Postroom asked whose it is"))  # noqa: S704
 
 
-def _did(act: Act) -> Markup:
+def _did(act: Act, several: bool) -> Markup:
+    if act.edited:
+        fields = listed([f"the {field}" for field in act.edited])
+        return (
+            Markup("edited {}, under {}").format(fields, _isolated(act.under.client))
+            if several and act.under
+            else Markup("edited {}").format(fields)
+        )
     was, now, asked = _in(act.before, SHOWN), _in(act.after, SHOWN), _named(_in(act.after, ("review",)))
     left = _named({client: name for client, name in was.items() if client not in now})
     come = _named({client: name for client, name in now.items() if client not in was})

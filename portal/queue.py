@@ -28,6 +28,7 @@ async def facts(visit: Visit, said: list[Item] | None = None) -> dict[str, objec
     before = {line.email_id for line in lines}
     recent = [one for one in await lately(visit.user, visit.now - SINCE, LATELY) if one not in before]
     return await _heading(visit, counts, whose) | {
+        "latest": (await reviews.news(visit.user)).newest,
         "said": lines,
         "questions": [card for card in cards(found[:SIZE]) if card.email_id not in before],
         "quiet": cards(await _read(visit, whose, 1, quiet=True))[:SIZE] if behind else [],

@@ -5,7 +5,8 @@ Refusal
 ├── NotHere         404: no such page, or another firm's
 ├── AdminsOnly      403: staff on an admin's page
 ├── StaleForm       403: a form without the proof that our own page sent it
-└── Unreadable      400: a form with a value that our pages never send
+├── Unreadable      400: a form with a value that our pages never send
+└── TooOften        429: who signs in tries faster than people do
 """
 
 from dataclasses import dataclass
@@ -37,6 +38,16 @@ class Unreadable(Refusal):
     status = 400
 
 
+class TooOften(Refusal):
+    """`seconds`: until it may be tried again."""
+
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     heading: str
@@ -52,4 +63,5 @@ WORDS: dict[type[Refusal], Words] = {
 SURPRISE = Words(
     "Something went wrong on our side", "It has been noted. Try again in a minute; if it stays, tell the people who run Postroom."
 )
+TOO_LARGE = Words("That is too much at once", "Nothing was changed. Go back and send less: a smaller file, or a part of it at a time.")
 OTHER = Words("That does not work here", "Nothing was changed. The links on our pages lead to what does.")

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from portal import times
+from portal.links import straight
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -44,6 +45,11 @@ def listed(words: list[str], joint: str = "and") -> str:
     return f" {joint} ".join(filter(None, (", ".join(words[:-1]), words[-1] if words else "")))
 
 
+def version_of(file: Path) -> str:
+    """What stands in the address of a static file: another content, another address."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
 def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -62,9 +68,10 @@ def _templates() -> jinja2.Environment:
         "size": size,
         "counted": counted,
         "listed": listed,
+        "straight": straight,
     }
     for name, file in (("style_version", "postroom.css"), ("htmx_version", "htmx.min.js"), ("keys_version", "keys.js")):
-        made.globals[name] = hashlib.sha256((STATIC / file).read_bytes()).hexdigest()[:12]
+        made.globals[name] = version_of(STATIC / file)
     return made
 
 

@@ -4,46 +4,52 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from settings import Settings
 
-COOKIE = "postroom_session"
-ATTEMPT_COOKIE = "postroom_attempt"
-WAY_BACK = "/oauth/callback"
 ATTEMPT = timedelta(minutes=15)  # from the click to the way back: a slow sign-in with a second factor fits
 LONGEST_NEXT = 200  # a letter remembers no more; our pages' addresses are shorter
+Cookie = Literal["session", "attempt"]
+
+
+def cookie_of(request: Request, which: Cookie, settings: Settings) -> str:
+    """What the browser brings back; empty if nothing."""
+    return request.cookies.get(name_of(which, settings), "")
+
+
+def name_of(which: Cookie, settings: Settings) -> str:
+    """Over https a browser takes a `__Host-` cookie from this very host alone: no neighbour under the same domain can plant one."""
+    return f"{'__Host-' if _over_https(settings) else ''}postroom_{which}"
 
 
 def remember(response: Response, token: str, settings: Settings) -> None:
-    lasts = timedelta(days=settings.portal.session_days)
-    response.set_cookie(
-        COOKIE, token, max_age=int(lasts.total_seconds()), httponly=True, samesite="lax", secure=_over_https(settings.app.base_url)
-    )
+    _set(response, "session", token, timedelta(days=settings.portal.session_days), settings)
 
 
 def forget(response: Response, settings: Settings) -> None:
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_over_https(settings.app.base_url))
+    _set(response, "session", "", timedelta(0), settings)
 
 
 def remember_attempt(response: Response, secret: str, settings: Settings) -> None:
     """For who has no session yet: what only the browser that set out to Google brings back from there."""
-    response.set_cookie(
-        ATTEMPT_COOKIE,
-        secret,
-        max_age=int(ATTEMPT.total_seconds()),
-        path=WAY_BACK,
-        httponly=True,
-        samesite="lax",
-        secure=_over_https(settings.app.base_url),
-    )
+    _set(response, "attempt", secret, ATTEMPT, settings)
 
 
 def forget_attempt(response: Response, settings: Settings) -> None:
-    response.delete_cookie(ATTEMPT_COOKIE, path=WAY_BACK, httponly=True, samesite="lax", secure=_over_https(settings.app.base_url))
+    _set(response, "attempt", "", timedelta(0), settings)
+
+
+def _set(response: Response, which: Cookie, value: str, lasts: timedelta, settings: Settings) -> None:
+    """Lax and not strict: who comes by a letter's link, or back from Google, is signed in as they were."""
+    response.set_cookie(
+        name_of(which, settings), value, int(lasts.total_seconds()), path="/", httponly=True, samesite="lax", secure=_over_https(settings)
+    )
 
 
 def form_proof(session: str, key: str) -> str:
@@ -78,5 +84,5 @@ def door(leads_to: str) -> str:
     return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted}, safe='/')}"
 
 
-def _over_https(base_url: str) -> bool:
-    return urlsplit(base_url).scheme == "https"
+def _over_https(settings: Settings) -> bool:
+    return urlsplit(settings.app.base_url).scheme == "https"

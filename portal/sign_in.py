@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from models.address import key_of
 from models.sessions import Session, SignInLink, owe_link
+from portal.refusals import TooOften
 from portal.session import door, forget, remember, safe_next
 from portal.visit import Visit, to
 
@@ -23,12 +24,15 @@ async def explain(visit: Visit) -> Response:
 
 
 async def ask_for_link(visit: Visit) -> Response:
-    """The same answer for everybody, whoever has an account."""
+    """The same answer for everybody, whoever has an account. Raises `TooOften`."""
     address, wanted = (await visit.field("address")).strip(), safe_next(await visit.field("next"))
     if not visit.portal.settings.mail.smtp_host:
         return to(door(wanted))
-    if key_of(address) is None:
+    key = key_of(address)
+    if key is None:
         return render_door(visit, "sign_in.html", 400, leads_to=wanted, mistyped=address)
+    if later := await visit.portal.knocks.asked_for(key):
+        raise TooOften(later.seconds)
     await asyncio.gather(owe_link(address, wanted, visit.now), asyncio.sleep(SAME_MOMENT))
     return render_door(visit, "sign_in_sent.html", address=address, leads_to=wanted)
 

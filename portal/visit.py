@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,13 +14,15 @@ from gmail.vault import Vault
 from models.firms import User
 from models.sessions import Session
 from pipeline.connection import Connections
+from portal.knocks import Knocks
 from portal.refusals import NotHere, NotSignedIn
 from portal.rendering import render
-from portal.session import COOKIE, form_proof
+from portal.session import cookie_of, form_proof
 from settings import Settings
 
 LARGEST_ID = 2**63 - 1  # bigint: a larger one is nobody's, and an error to PostgreSQL
 LAST_PAGE = 100_000
+LARGEST_FORM = 64 * 1024  # bytes; ours have a few hundred
 MOST_FIELDS = 120  # of a form: the queue's has a tick for each mail on its page
 
 
@@ -31,6 +34,7 @@ class Portal:
     oauth: OAuthClient
     connections: Connections
     vault: Vault
+    knocks: Knocks
     clock: Callable[[], Awaitable[datetime]]
 
 
@@ -41,6 +45,8 @@ class Visit:
     now: datetime
     session: str  # the token of the cookie; empty for who is not signed in
     visitor: User | None
+    upload: int = 0  # bytes that this page takes, one file among them; 0: no files
+    largest: int = LARGEST_FORM  # bytes of a form without a file
 
     @property
     def user(self) -> User:
@@ -48,6 +54,11 @@ class Visit:
         if self.visitor is None:
             raise NotSignedIn
         return self.visitor
+
+    @property
+    def network(self) -> str:
+        """The address that the request came from; behind a proxy of ours (`portal.trusted_proxies`), the one that it saw."""
+        return self.request.client.host if self.request.client else ""
 
     @property
     def form_proof(self) -> str:
@@ -75,8 +86,15 @@ class Visit:
 
     async def fields(self, name: str) -> list[str]:
         """All values of that name in the form that was sent."""
-        form = await self.request.form(max_files=0, max_fields=MOST_FIELDS)
-        return [value for value in form.getlist(name) if isinstance(value, str)]
+        return [value for value in (await self._form()).getlist(name) if isinstance(value, str)]
+
+    async def file(self, name: str) -> UploadFile | None:
+        """The file of the form that was sent; None where none was chosen."""
+        found = (await self._form()).get(name)
+        return found if isinstance(found, UploadFile) and found.filename else None
+
+    async def _form(self) -> FormData:
+        return await self.request.form(max_files=min(self.upload, 1), max_fields=MOST_FIELDS, max_part_size=self.upload or self.largest)
 
     @property
     def by_htmx(self) -> bool:
@@ -95,11 +113,11 @@ class Visit:
         )
 
 
-async def arrive(portal: Portal, request: Request) -> Visit:
+async def arrive(portal: Portal, request: Request, upload: int = 0, largest: int = LARGEST_FORM) -> Visit:
     """Who comes, by the session in their cookie."""
-    now, token = await portal.clock(), request.cookies.get(COOKIE, "")
+    now, token = await portal.clock(), cookie_of(request, "session", portal.settings)
     user = await Session.user_of(token, now) if token else None
-    return Visit(portal, request, now, token if user else "", user)
+    return Visit(portal, request, now, token if user else "", user, upload, largest)
 
 
 def number(told: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from postroom import clients_command, eval_command, keys_command, letters_command, operating
+from postroom import clients_command, eval_command, explain_command, keys_command, letters_command, operating
 from postroom.command import AsJson, fail, in_database, plainly, tell
 from postroom.local import located
 from settings import Settings, load
@@ -191,31 +191,31 @@ def import_clients(
     as_json: AsJson = False,
 ) -> None:
     """Import clients and contacts: all lines, or, if any is broken, none."""
+    from models.client_file import decoded, read
     from models.database import database_clock
-    from models.directory import Imported, import_entries
     from models.firms import Firm
-    from postroom.importing import read
+    from models.importing import Imported, import_entries
 
     try:
         content = file.read_bytes()
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}.")
-    entries, broken = read(content)
-    if broken:
-        lines = "\n".join(f"  line {wrong.line}: {wrong.because}" for wrong in broken[:50])
+    given = read(decoded(content).text)
+    if given.broken:
+        lines = "\n".join(f"  line {wrong.line}: {wrong.because}" for wrong in given.broken[:50])
         fail(f"Nothing was imported. Mend these and import the file again:\n{lines}")
 
     async def work() -> Imported:
         theirs = await Firm.get_or_none(name=firm)
         if theirs is None:
             fail(f"There is no firm {firm}: add it with `postroom firm add`.")
-        return await import_entries(theirs.id, entries, await database_clock())
+        return await import_entries(theirs.id, given.entries, await database_clock())
 
     new = in_database(work)
-    said = {"lines": len(entries), "new_clients": new.clients, "new_contacts": new.contacts, "new_addresses": new.addresses}
+    said = {"lines": len(given.entries), "new_clients": new.clients, "new_contacts": new.contacts, "new_addresses": new.addresses}
     tell(
         said,
-        f"Read {len(entries)} line(s): {new.clients} new client(s), {new.contacts} new contact(s), {new.addresses} new address(es).",
+        f"Read {len(given.entries)} line(s): {new.clients} new client(s), {new.contacts} new contact(s), {new.addresses} new address(es).",
         as_json,
     )
 
@@ -224,5 +224,5 @@ app.add_typer(operating.dead_letters_app, name="dead-letters", rich_help_panel=O
 app.add_typer(letters_command.letters_app, name="letters", rich_help_panel=OPERATING)
 app.add_typer(keys_command.key_app, name="key", rich_help_panel=OPERATING)
 app.command("eval", rich_help_panel=OPERATING)(eval_command.evaluate)
-for command in (operating.queues, operating.backfill):
+for command in (operating.queues, explain_command.explain, operating.backfill):
     app.command(rich_help_panel=OPERATING)(command)

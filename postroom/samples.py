@@ -22,13 +22,14 @@ import aiohttp
 
 from models import reviews
 from models.address import key_of
+from models.client_file import decoded, read
 from models.database import close_pool, database_clock, open_pool
 from models.decisions import NotDecided, file_under
-from models.directory import Client, import_entries
+from models.directory import Client
 from models.firms import Firm, User
+from models.importing import import_entries
 from models.mailboxes import Mailbox
 from models.sessions import SignInLink
-from postroom import importing
 from postroom.local import located
 from postroom.newcomer import Newcomer
 
@@ -68,10 +69,10 @@ class Sample:
     async def prepare(self) -> list[tuple[str, str, str]]:
         """Firm, clients and people, and their mailboxes connected; what is there already stays. Returns name, role and sign-in link."""
         firm, _ = await Firm.get_or_create(name=FIRM)
-        entries, broken = importing.read((FOLDER / "clients.csv").read_bytes())
-        if broken:
-            raise ValueError(f"the sample's line {broken[0].line}: {broken[0].because}")
-        await import_entries(firm.id, entries, await database_clock())
+        file = read(decoded((FOLDER / "clients.csv").read_bytes()).text)
+        if file.broken:
+            raise ValueError(f"the sample's line {file.broken[0].line}: {file.broken[0].because}")
+        await import_entries(firm.id, file.entries, await database_clock())
         people = []
         for address, name, role in PEOPLE:
             user, _ = await User.get_or_create(
@@ -136,7 +137,8 @@ class Sample:
 
 
 def scripted(line: dict[str, Any], number: int, round_: int, at: float) -> Scripted:
-    """A line of the script as bytes, with an id and a date of its own. `thread`: lines with the same one answer the same mail."""
+    """A line of the script as bytes, with an id and a date of its own. `thread`: lines with the same one answer the same mail. `files`: what
+    is attached, text by name."""
     mail = EmailMessage()
     mail["Subject"] = titled(line["subject"], round_)
     for header in ("From", "To", "Cc"):
@@ -149,6 +151,10 @@ def scripted(line: dict[str, Any], number: int, round_: int, at: float) -> Scrip
     mail["Date"] = formatdate(at)
     mail["Message-ID"] = f"<sample-{number}-{int(at)}@{re.sub('[^a-z.]', '', line['from'].rpartition('@')[2])}>"
     mail.set_content(line["text"])
+    if "html" in line:
+        mail.add_alternative(line["html"], subtype="html")
+    for name, text in line.get("files", {}).items():
+        mail.add_attachment(text, filename=name, subtype="csv")
     return Scripted(line["mailbox"], mail.as_bytes(), str(mail["Subject"]))
 
 

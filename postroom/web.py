@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import aiohttp
+import redis.asyncio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,7 +26,7 @@ async def serve(settings: Settings, host: str, port: int, *, webhook: bool, port
     app = Starlette()
     config = uvicorn.Config(
         app, host=host, port=port, http="httptools", lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=10,
-        server_header=False,
+        server_header=False, forwarded_allow_ips=list(settings.portal.trusted_proxies),
     )  # fmt: skip
     server = uvicorn.Server(config)
     async with opened(settings, tokens=portal) as client, aiohttp.ClientSession() as session:
@@ -39,7 +40,7 @@ async def serve(settings: Settings, host: str, port: int, *, webhook: bool, port
         app.router.routes[:] = [
             *_health(checks),
             *(push_routes(settings, session, marks) if webhook else ()),
-            *(_portal(settings, session) if portal else ()),
+            *(_portal(settings, session, client) if portal else ()),
         ]
         gc.freeze()  # what is loaded by now stays: the collector need not look at it again
         log.info("ready")
@@ -48,7 +49,7 @@ async def serve(settings: Settings, host: str, port: int, *, webhook: bool, port
     log.info("stopped")
 
 
-def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRoute]:
+def _portal(settings: Settings, session: aiohttp.ClientSession, client: redis.asyncio.Redis) -> list[BaseRoute]:
     """Only here, so that a webhook on its own need not load Google's mail client."""
     from gmail.client import Gmail
     from gmail.endpoints import GoogleEndpoints
@@ -59,6 +60,7 @@ def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRout
     from pipeline.connection import Connections
     from pipeline.tools import observed
     from portal.app import routes
+    from portal.knocks import Knocks
     from portal.visit import Portal
 
     google = settings.google
@@ -69,7 +71,7 @@ def _portal(settings: Settings, session: aiohttp.ClientSession) -> list[BaseRout
     refresher = Refresher(google.token_uri, google.client_id, google.client_secret, observed)
     schedule = Schedule(settings.sweep.letter_wait, settings.sweep.notice_days)
     connections = Connections(gmail, oauth, refresher, vault, settings.push.topic_name, database_clock, schedule)
-    return list(routes(Portal(settings, oauth, connections, vault, database_clock)))
+    return list(routes(Portal(settings, oauth, connections, vault, Knocks(settings, client), database_clock)))
 
 
 def _health(checks: Checks) -> list[BaseRoute]:

@@ -57,6 +57,7 @@ METHODS = (
         "MessagePartBody",
         gmail.get_attachment,
     ),
+    Method("threads.get", "GET", "/threads/{id}", "GetThread", ALL_READS, "Thread", gmail.get_thread),
     Method("labels.list", "GET", "/labels", "ListLabels", LABELS, "ListLabelsResponse", gmail.list_labels),
     Method("labels.get", "GET", "/labels/{id}", "GetLabel", LABELS, "Label", gmail.get_label),
     Method("settings.sendAs.list", "GET", "/settings/sendAs", "ListSendAs", SETTINGS, "ListSendAsResponse", gmail.list_send_as),

@@ -172,7 +172,24 @@ def get_message(call: Call) -> dict[str, Any]:
         raise invalid(f"Invalid value at 'format' (type.googleapis.com/gmail.v1.Format), \"{form}\"")
     if call.metadata_only and form in ("full", "raw"):
         raise Refused(403, "forbidden", f"Metadata scope doesn't allow format {form.upper()}")
-    message = _message(call, call.path["id"])
+    return _answered(call, _message(call, call.path["id"]), form)
+
+
+def get_thread(call: Call) -> dict[str, Any]:
+    """Oldest first, those in spam and trash too."""
+    form = call.query.get("format", "") or "full"
+    if form not in FORMATS - {"raw"}:
+        raise invalid(f"Invalid value at 'format' (type.googleapis.com/gmail.v1.Format), \"{form}\"")
+    if call.metadata_only and form == "full":
+        raise Refused(403, "forbidden", "Metadata scope doesn't allow format FULL")
+    found = [message for message in call.mailbox.newest_first() if message.thread_id == call.path["id"]][::-1]
+    if not found:
+        raise not_found()
+    head = max(message.history_id for message in found)
+    return {"id": call.path["id"], "historyId": str(head), "messages": [_answered(call, message, form) for message in found]}
+
+
+def _answered(call: Call, message: Message, form: str) -> dict[str, Any]:
     answer = _facts(message)
     if form == "raw":
         answer["raw"] = rfc822.encoded(call.world.raw(call.mailbox, message.id))

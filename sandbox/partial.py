@@ -36,6 +36,7 @@ LABEL = _flat("id name type messageListVisibility labelListVisibility color mess
 SEND_AS = _flat("sendAsEmail displayName replyToAddress signature isPrimary isDefault treatAsAlias verificationStatus smtpMsa")
 SHAPES = {
     "Message": MESSAGE,
+    "Thread": _flat("id snippet historyId") | {"messages": MESSAGE},
     "ListHistoryResponse": HISTORY_LIST,
     "ListMessagesResponse": MESSAGE_LIST,
     "Profile": PROFILE,

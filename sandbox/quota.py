@@ -11,6 +11,7 @@ UNITS = {
     "messages.list": 5,
     "messages.get": 20,
     "messages.attachments.get": 20,
+    "threads.get": 40,
     "labels.list": 1,
     "labels.get": 1,
     "settings.sendAs.list": 1,

@@ -25,6 +25,7 @@ ERASED = Counter("postroom_erased_emails_total", "E-mails whose content was eras
 ANSWERS = Counter(
     "postroom_answers_total", "Questions answered: how often the guess was right, and how often it was taken back", ["outcome"]
 )
+DOOR_REFUSALS = Counter("postroom_door_refusals_total", "Tries to sign in that came too often, by what was asked for", ["of"])
 LETTERS = Counter("postroom_letters_total", "Letters by kind and what became of a try to send one", ["kind", "outcome"])
 JOBS = Counter("postroom_jobs_total", "Jobs that ended", ["actor", "outcome"])
 JOB_SECONDS = Histogram("postroom_job_seconds", "How long a job took", ["actor"])

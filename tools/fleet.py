@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="postroom-fleet-"))
     folder.chmod(0o755)  # ours: as root, PostgreSQL's account must be able to enter it
     try:
-        with all_roles(folder, **plan.settings()):
+        with all_roles(folder, sample=False, **plan.settings()):
             broken = asyncio.run(watched(plan, folder))
     except* Failed as failed:
         broken = [str(one) for one in failed.exceptions]

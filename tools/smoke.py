@@ -54,8 +54,8 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def all_roles(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
-    """`postroom run` without the sample, up and ready; afterwards stopped, all of it. `settings` as in the environment."""
+def all_roles(folder: Path, *, sample: bool = False, **settings: str) -> Iterator[dict[str, str]]:
+    """`postroom run`, with the sample or without, up and ready; afterwards stopped, all of it. `settings` as in the environment."""
     web, metrics = free_port(), 0
     environment = os.environ | {
         "APP__MODE": "demo",
@@ -68,8 +68,9 @@ def all_roles(folder: Path, **settings: str) -> Iterator[dict[str, str]]:
         **settings,
     }
     said = folder / "run.log"
+    ours = _postroom("run", *(() if sample else ("--no-sample",)))
     with said.open("wb") as output:
-        run = subprocess.Popen(_postroom("run", "--no-sample"), cwd=CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(ours, cwd=CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + PATIENCE
         while "Postroom is up" not in said.read_text():

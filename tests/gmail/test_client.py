@@ -139,12 +139,27 @@ async def test_an_attachment_is_its_bytes(google: Google, mailbox: GmailMailbox)
     assert await mailbox.attachment("m1", "A_-1") == b"\xff\xfe\x00" * 9
 
 
+async def test_a_message_comes_to_the_byte(google: Google, mailbox: GmailMailbox) -> None:
+    sent = b"Subject: Gr\xfc\xdfe\r\n\r\n\xff\x00?>" * 999
+    google.answers({"id": "m1", "raw": encoded(sent)})
+    assert await mailbox.raw("m1") == sent
+    (asked,) = google.asked
+    assert (asked.path, asked.all("format"), asked.all("fields")) == ("/gmail/v1/users/me/messages/m1", ["raw"], ["id,raw"])
+    assert mailbox.units == 20
+    google.answers({"id": "m1", "raw": ""})
+    with pytest.raises(TryAgain):
+        await mailbox.raw("m1")
+
+
 @pytest.mark.parametrize("answer", [{}, [], None, {"payload": {}}])
 async def test_an_answer_without_what_it_must_have_is_not_taken_for_an_empty_one(
     google: Google, mailbox: GmailMailbox, answer: object
 ) -> None:
     google.answers(Reply(body=answer))
-    calls = mailbox.headers("m1"), mailbox.message("m1"), mailbox.attachment("m1", "a"), mailbox.profile(), mailbox.watch("topic")
+    calls = (
+        *(mailbox.headers("m1"), mailbox.message("m1"), mailbox.raw("m1"), mailbox.attachment("m1", "a")),
+        *(mailbox.profile(), mailbox.watch("topic")),
+    )
     for call in calls:
         with pytest.raises(TryAgain):
             await call

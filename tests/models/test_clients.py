@@ -12,13 +12,15 @@ import pytest
 from models import leases
 from models.activities import Activity, Review
 from models.audit_log import AuditEntry
+from models.client_file import Entry
 from models.clients import Changed, IsArchived, ItIsTheSame, NoSuchClient, archive, merge, remove, restore
 from models.database import connection
-from models.directory import Client, ClientContact, Contact, ContactAddress, Entry, clients_by_address, import_entries
+from models.directory import Client, ClientContact, Contact, ContactAddress, clients_by_address
 from models.emails import Attachment, Email, Participant, Receipt
 from models.filing import ClientsGone, file_batch
 from models.firms import Firm
 from models.gaps import DAY, Gap
+from models.importing import import_entries
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from tests.builders import a_client, a_firm, a_mailbox, a_user, held
@@ -312,7 +314,8 @@ async def test_the_audit_tells_who_did_what_and_where_each_mail_was(house: House
     await merge(house.firm.id, one, two, house.now, admin.id)
     client, mail = await AuditEntry.all().order_by("id")
     assert (client.act, client.email_id, client.user_id, client.before, client.after) == (
-        "merged", None, admin.id, {"client": one}, {"client": two})  # fmt: skip
+        "merged", None, admin.id, {"client": one},
+        {"client": two, "mails": 1, "questions": 1, "settled": 1, "emails": 0})  # fmt: skip
     assert (mail.act, mail.email_id, mail.user_id, mail.at) == ("merged", email, admin.id, house.now)
     assert (mail.before["activities"], mail.after["activities"]) == ({str(one): {"status": "review"}}, {str(two): {"status": "filed"}})
     assert await house.version(elsewhere) == 0

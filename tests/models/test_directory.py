@@ -1,6 +1,8 @@
 """Whose address is whose, and the import that says so."""
 
-from models.directory import Client, ContactAddress, Entry, Imported, clients_by_address, import_entries
+from models.client_file import Entry
+from models.directory import Client, ContactAddress, clients_by_address
+from models.importing import Imported, import_entries
 from tests.builders import a_client, a_firm
 
 

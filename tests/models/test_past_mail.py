@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from models import connections, leases
 from models.audits import claim_audits, compare, to_audit
+from models.client_file import Entry
 from models.connections import disconnect, lapse, pause
-from models.directory import Client, ContactAddress, Entry, import_entries
+from models.directory import Client, ContactAddress
 from models.firms import Firm
 from models.gaps import DAY, MARGIN, OVERLAP, Gap, claim_recoveries, listed, narrow, next_stretch, start_anew
+from models.importing import import_entries
 from models.leases import Held
 from models.ledger import LedgerEntry
 from models.listings import catching_up, person

@@ -10,10 +10,11 @@ import pytest
 from models import reviews
 from models.activities import Activity, Review
 from models.audit_log import AuditEntry, history_of
+from models.client_list import clients
 from models.database import connection
 from models.emails import Email, Receipt
 from models.firms import User
-from models.listings import clients, count_of_client, mails_of_client, newest_mails
+from models.listings import count_of_client, mails_of_client, newest_mails
 from models.mailboxes import Mailbox
 from models.privacy import ACTS, Privacy, hand_over, make_private, privacy_of
 from models.reviews import Counts
@@ -56,7 +57,7 @@ class Office:
         found["a client's mails"] = any([await mails_of_client(user, client, 0, 5) for client in (self.a, self.b)])
         found["their number"] = any([await count_of_client(user, client) for client in (self.a, self.b)])
         found["the newest"] = bool(await newest_mails(user, 5))
-        found["a client's newest"] = any(client.newest_at for client in await clients(user, "", 0, 5))
+        found["a client's newest"] = any(client.newest_at for client in (await clients(user, "", 0, 5)).clients)
         return {name for name, shown in found.items() if shown}
 
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 
 from models.activities import Activity, Review
-from models.directory import Client, ClientContact, Entry, import_entries
+from models.client_file import Entry
+from models.directory import Client, ClientContact
 from models.emails import Email
 from models.firms import Firm
 from models.gaps import Gap
+from models.importing import import_entries
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from pipeline.recover import named

@@ -284,7 +284,7 @@ async def test_every_call_costs_what_google_counts_for_it(stage: Stage) -> None:
         before = (await stage.sandbox.aio.state())["units"]["total"]
         await mailbox.profile()
         assert [page.last async for page in mailbox.history(int(eva.cursor))] == [True]
-        await mailbox.headers(sent)
+        await mailbox.thread((await mailbox.headers(sent)).thread_id)
         await mailbox.message(sent)
         await mailbox.listed("after:1")
         await mailbox.watch(TOPIC)

@@ -4,9 +4,11 @@ import pytest
 
 from models.activities import Activity, Review
 from models.audit_log import Placed, history_of
+from models.client_file import Entry
 from models.decisions import dismiss, file_under, undo
-from models.directory import Client, ClientContact, Entry, import_entries
+from models.directory import Client, ClientContact
 from models.emails import Email
+from models.importing import import_entries
 from models.mailboxes import Mailbox
 from tests.builders import a_client, a_mail, a_user
 from tests.models.office import outcome, places, rows, seen, shown

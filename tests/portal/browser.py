@@ -64,7 +64,7 @@ class Browser:
     async def press(self, page: Page, button: str, **changed: str) -> Page:
         """Sends the form that this button belongs to, with what it and the button hold, and what was changed in it."""
         form = page.form(button)
-        held = {str(field["name"]): str(field["value"]) for field in form.find_all("input") if _sent(field)}
+        held = {str(field["name"]): str(field.get("value", "")) for field in form.find_all("input") if _sent(field)}
         pressed = next(found for found in form.find_all("button") if _words(found) == button)
         held |= {str(pressed["name"]): str(pressed["value"])} if pressed.get("name") else {}
         return await self.post(str(form.get("action") or page.url), held | changed)

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from models.activities import Activity
 from models.directory import Client
+from models.emails import Kind, Trust
 from models.filing import file_batch
 from models.leases import release
 from models.mailboxes import Mailbox
@@ -28,6 +29,11 @@ async def file_mail(
     cc: tuple[tuple[str, str], ...] = (),
     attachments: tuple[NewAttachment, ...] = (),
     identity: str = "",
+    trust: Trust = "unknown",
+    kind: Kind = "mail",
+    outgoing: bool = False,
+    thread: str = "",
+    headers: tuple[tuple[str, str], ...] = (),
     sent_at: datetime = NOW,
     now: datetime = NOW,
 ) -> Activity:
@@ -37,14 +43,14 @@ async def file_mail(
     email = NewEmail(
         identity=identity or uuid4().hex,
         message_id=f"<{number}@example.com>",
-        thread_root=f"<{number}@example.com>",
-        outgoing=False,
+        thread_root=thread or f"<{number}@example.com>",
+        outgoing=outgoing,
         subject=subject,
         text=text,
         html=html,
-        headers=(("Subject", subject),),
-        kind="mail",
-        trust="unknown",
+        headers=(("Subject", subject), *headers),
+        kind=kind,
+        trust=trust,
         sent_at=sent_at,
         participants=(
             NewParticipant("from", *sender, sender[1]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
+import redis.asyncio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from models.firms import User
 from models.sessions import SignInLink
 from pipeline.connection import Connections
 from portal.app import routes
+from portal.knocks import Knocks
 from portal.visit import Portal
 from settings import Settings, load
 from tests.builders import VAULT
@@ -29,6 +31,7 @@ from tests.portal.browser import Browser
 from tests.portal.mails import NOW
 from tests.sandbox_server import CLIENT_ID, CLIENT_SECRET
 
+PATIENT = dict.fromkeys(("door_links", "door_letters", "door_tokens", "door_google"), 100_000)
 TOPIC = "projects/sandbox/topics/gmail-push"
 
 
@@ -47,6 +50,7 @@ class Clock:
 class Site:
     url: str
     settings: Settings
+    portal: Portal
     clock: Clock
     browsers: list[Browser]
 
@@ -76,15 +80,27 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site(google: str, *, https: bool = False, mail: str = "mail.test") -> AsyncIterator[Site]:
-    """`google`: where Google is. `https`: the pages stand behind a proxy that speaks it. `mail`: the server for letters."""
+async def a_site(
+    google: str,
+    *,
+    https: bool = False,
+    mail: str = "mail.test",
+    client: redis.asyncio.Redis | None = None,
+    proxies: tuple[str, ...] = (),
+    limits: dict[str, int] | None = None,
+) -> AsyncIterator[Site]:
+    """`google`: where Google is. `https`: the pages stand behind a proxy that speaks it. `mail`: the server for letters. `client`: Redis,
+    where knocks are counted. `proxies`: other ones than this machine. `limits`: of settings.toml; without them the door is as patient as
+    a test."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    clock, settings = Clock(), _settings("https://postroom.example" if https else url, google, mail)
+    clock, settings = Clock(), _settings("https://postroom.example" if https else url, google, mail, PATIENT | (limits or {}))
     async with aiohttp.ClientSession() as session:
+        portal = _portal(settings, clock, session, client)
         server = uvicorn.Server(
             uvicorn.Config(
-                Starlette(routes=[Route("/machine", _machine), *routes(_portal(settings, clock, session))]),
+                Starlette(routes=[Route("/machine", _machine), *routes(portal)]),
+                forwarded_allow_ips=list(proxies or settings.portal.trusted_proxies),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -93,7 +109,7 @@ async def a_site(google: str, *, https: bool = False, mail: str = "mail.test") -
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:
             await asyncio.sleep(0.005)
-        async with Site(url, settings, clock, []).afresh() as site:
+        async with Site(url, settings, portal, clock, []).afresh() as site:
             yield site
         server.should_exit = True
         await serving
@@ -104,12 +120,13 @@ async def _machine(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("not a page")
 
 
-def _settings(base_url: str, google: str, mail: str) -> Settings:
+def _settings(base_url: str, google: str, mail: str, limits: dict[str, int]) -> Settings:
     plain = load()
     endpoints = GoogleEndpoints(f"{google}/o/oauth2/v2/auth", f"{google}/token", f"{google}/revoke", f"{google}/oauth2/v1/certs", google)
     return plain.model_copy(
         update={
             "app": plain.app.model_copy(update={"base_url": base_url}),
+            "limits": plain.limits.model_copy(update=limits),
             "mail": plain.mail.model_copy(update={"smtp_host": mail}),
             "google": plain.google.model_copy(
                 update={name: getattr(endpoints, name) for name in GoogleEndpoints.__dataclass_fields__}
@@ -119,10 +136,11 @@ def _settings(base_url: str, google: str, mail: str) -> Settings:
     )
 
 
-def _portal(settings: Settings, clock: Clock, session: aiohttp.ClientSession) -> Portal:
+def _portal(settings: Settings, clock: Clock, session: aiohttp.ClientSession, client: redis.asyncio.Redis | None) -> Portal:
     google = settings.google
     endpoints = GoogleEndpoints(google.auth_uri, google.token_uri, google.revoke_uri, google.oidc_certs_url, google.gmail_api)
     oauth = OAuthClient(endpoints, google.client_id, google.client_secret, session)
     gmail = Gmail(session, google.gmail_api)
     refresher = Refresher(google.token_uri, google.client_id, google.client_secret)
-    return Portal(settings, oauth, Connections(gmail, oauth, refresher, VAULT, TOPIC, clock), VAULT, clock)
+    connections = Connections(gmail, oauth, refresher, VAULT, TOPIC, clock)
+    return Portal(settings, oauth, connections, VAULT, Knocks(settings, client), clock)

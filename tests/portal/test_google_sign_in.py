@@ -96,7 +96,7 @@ async def test_the_attempts_cookie_is_out_of_reach_short_lived_and_gone_afterwar
     browser = house.browser()
     away = await depart(browser)
     flags = {part.strip().lower() for part in away.headers["Set-Cookie"].split(";")[1:]}
-    assert {"httponly", "samesite=lax", "max-age=900", "path=/oauth/callback"} <= flags
+    assert {"httponly", "samesite=lax", "max-age=900", "path=/"} <= flags
     assert "secure" not in flags, "on plain http a secure cookie would be thrown away"
     secret = secret_of(away)
     attempt = await OAuthAttempt.all().first()

@@ -1,7 +1,8 @@
 """A search for past mail of new contacts, as the person sees it whose mailbox it is."""
 
-from models.directory import Entry, import_entries
+from models.client_file import Entry
 from models.gaps import Gap
+from models.importing import import_entries
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from tests.builders import a_firm, a_mailbox, a_user

@@ -8,9 +8,10 @@ import pytest
 from models import never_file
 from models.activities import Review
 from models.audit_log import AuditEntry
-from models.directory import Entry, import_entries
+from models.client_file import Entry
 from models.firms import Firm, User
 from models.gaps import Gap
+from models.importing import import_entries
 from tests.builders import a_client, a_firm, a_mail, a_mailbox, a_user
 from tests.portal.browser import Browser, Page
 from tests.portal.mails import NOW, file_mail

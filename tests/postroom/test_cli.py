@@ -100,7 +100,7 @@ async def test_import_counts_what_is_new_and_a_second_import_finds_nothing(here:
     file.write_text(
         "\ufeffclient_id,client_name,client_number,contact_name,address,nominated\n"
         '1,"Bakery, Harbour",1001,Pat Example,pat@harbour.example,yes\n'
-        "1,ignored,1001,Pat Example,second@harbour.example,\n"
+        '1,"bakery, harbour",1001,Pat Example,second@harbour.example,\n'
         "2,Trust,,Pat Example,pat@harbour.example,no\n"
         "3,Nobody yet,,,,\n"
     )
@@ -170,7 +170,7 @@ BROKEN_FILES = {
     b"client_id,client_name,colour\n1,Bakery,red\n": "line 1: unknown column colour (columns: …)",
     HEADER.encode(): "line 1: no lines: there is nothing to import",
     b"": "line 1: the first line must name the columns; client_id, client_name is missing (columns: …)",
-    HEADER.encode() + b"1,Bakery,,,,\n2,B\xe4ckerei,,,,\n": "line 3: not UTF-8 text: save the file as CSV UTF-8 and import it again",
+    HEADER.encode() + b"1,Bakery,,,,\n2,B\x81ckerei,,,,\n": "line 3: it holds a character that cannot be read: save the file as CSV …",
     HEADER.encode() + b'1,Bakery,,,,\n2,"Never closed,,,,\n': "line 3: not CSV (unexpected end of data): check the quotes",
 }
 

@@ -6,10 +6,11 @@ import time
 
 from models import reviews
 from models.activities import Activity
+from models.client_file import decoded, read
 from models.decisions import file_under
-from models.directory import Client, import_entries
+from models.directory import Client
 from models.firms import User
-from postroom import importing
+from models.importing import import_entries
 from postroom.samples import FOLDER, PEOPLE, scripted
 from tests.builders import a_user
 from tests.pipeline.conftest import sandbox_process, stage, workshop  # noqa: F401  # fixtures
@@ -21,9 +22,9 @@ OURS = re.compile(r"(?:example\.com|\.test|\.example)$")
 
 async def played(stage: Stage) -> tuple[User, User]:  # noqa: F811
     """Sam and Robin, once all of the script has happened."""
-    entries, broken = importing.read((FOLDER / "clients.csv").read_bytes())
-    assert broken == []
-    await import_entries(stage.firm.id, entries, stage.clock.moment)
+    file = read(decoded((FOLDER / "clients.csv").read_bytes()).text)
+    assert file.broken == []
+    await import_entries(stage.firm.id, file.entries, stage.clock.moment)
     sam, robin = [await a_user(stage.firm, address, role) for address, _, role in PEOPLE]
     boxes = {user.email: await stage.mailbox(user.email, user=user) for user in (sam, robin)}
     for number, line in enumerate(SCRIPT):

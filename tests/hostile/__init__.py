@@ -1,0 +1,1 @@
+"""Mail that means harm, built where it is needed."""
