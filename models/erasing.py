@@ -47,7 +47,9 @@ async def erase_all_dismissed(undo: timedelta, now: datetime) -> int:
 async def _erase(held: Connection, emails: list[int], now: datetime) -> None:
     """They are locked; then activities and questions, as decisions lock them."""
     await held.execute(
-        "UPDATE email SET subject = '', text = '', html = NULL, headers = '[]', erased_at = $2 WHERE id = ANY($1::bigint[])", emails, now
+        "UPDATE email SET subject = '', text = '', html = NULL, headers = '[]', names = '', erased_at = $2 WHERE id = ANY($1::bigint[])",
+        emails,
+        now,
     )
     await held.execute("SELECT 1 FROM activity WHERE email_id = ANY($1::bigint[]) ORDER BY id FOR UPDATE", emails)
     await held.execute("UPDATE activity SET reason = '', title = NULL, note = NULL, text = NULL WHERE email_id = ANY($1::bigint[])", emails)

@@ -14,6 +14,8 @@ from models.evidence import Doubt
 from models.leases import Held
 from models.ledger import Wanted
 
+LONGEST_NAMES = 20_000  # characters of names, addresses and file names that a search looks at
+
 
 @dataclass(frozen=True, slots=True)
 class NewParticipant:
@@ -63,6 +65,12 @@ class NewEmail:
     people: frozenset[str] = frozenset()  # the keys of everybody on it who is no staff
     wanted: Wanted | None = None  # a person's word: then nothing is certain and nothing in question
 
+    @property
+    def names(self) -> str:
+        """Who took part and what was attached, for the search."""
+        people = (f"{one.name} {one.address}" for one in self.participants)
+        return " ".join([*people, *(file.filename for file in self.attachments)])[:LONGEST_NAMES]
+
 
 class JustWithdrawn(Exception):
     """An e-mail was there a moment ago. Whoever begins the transaction anew records it."""
@@ -105,8 +113,9 @@ async def _new(held: Connection, firm_id: int, emails: Sequence[NewEmail], now: 
     fresh = await held.fetch(
         """
         INSERT INTO email (firm_id, identity, message_id, thread_root, outgoing, subject, text, html, headers, kind, trust, sent_at,
-        filed_at) SELECT $1, e.*, $13 FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[], $8::text[],
-        $9::jsonb[], $10::text[], $11::text[], $12::timestamptz[]) AS e ON CONFLICT (firm_id, identity) DO NOTHING RETURNING id, identity
+        names, filed_at) SELECT $1, e.*, $14 FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[], $8::text[],
+        $9::jsonb[], $10::text[], $11::text[], $12::timestamptz[], $13::text[]) AS e
+        ON CONFLICT (firm_id, identity) DO NOTHING RETURNING id, identity
         """,
         firm_id,
         [e.identity for e in emails],
@@ -120,6 +129,7 @@ async def _new(held: Connection, firm_id: int, emails: Sequence[NewEmail], now: 
         [e.kind for e in emails],
         [e.trust for e in emails],
         [e.sent_at for e in emails],
+        [e.names for e in emails],
         now,
     )
     new = {row["identity"]: row["id"] for row in fresh}
@@ -132,12 +142,15 @@ async def restore(held: Connection, emails: Mapping[int, NewEmail]) -> None:
     erased = await held.fetch("SELECT id FROM email WHERE id = ANY($1::bigint[]) AND erased_at IS NOT NULL ORDER BY id", list(emails))
     for email_id, email in ((row["id"], emails[row["id"]]) for row in erased):
         await held.execute(
-            "UPDATE email SET subject = $2, text = $3, html = $4, headers = $5::text::jsonb, erased_at = NULL WHERE id = $1",
+            """
+            UPDATE email SET subject = $2, text = $3, html = $4, headers = $5::text::jsonb, names = $6, erased_at = NULL WHERE id = $1
+            """,
             email_id,
             email.subject,
             email.text,
             email.html,
             json.dumps(email.headers),
+            email.names,
         )
         await _details(held, {email.identity: email}, {email.identity: email_id})
 

@@ -13,6 +13,7 @@ from portal.knocks import Knock
 from portal.refusals import OTHER, SURPRISE, TOO_LARGE, WORDS, AdminsOnly, NotHere, NotSignedIn, Refusal, StaleForm, TooOften, Words
 from portal.rendering import render
 from portal.session import door, form_is_ours, same_origin
+from portal.times import UNIVERSAL
 from portal.visit import LARGEST_FORM, Portal, Visit, arrive, to
 from telemetry.logs import fault
 
@@ -102,7 +103,7 @@ def _instead(request: Request, refusal: Response) -> Response:
 
 def _told(visit: Visit | None, status: int, words: Words) -> Response:
     if visit is None:
-        return render("refusal.html", status, words=words, user=None, here="", form_proof="")
+        return render("refusal.html", status, words=words, user=None, here="", form_proof="", zone=UNIVERSAL)
     return visit.render("refusal.html", status, words=words)
 
 

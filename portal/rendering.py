@@ -1,6 +1,7 @@
 """Templates into pages. Everything is escaped unless this module says otherwise."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,20 @@ def render(template: str, status: int = 200, /, **facts: Any) -> Response:
 @jinja2.pass_context
 def moment(context: jinja2.runtime.Context, at: datetime) -> Markup:
     """A moment as people read it, with the exact one for machines and on hover."""
+    zone = context["zone"]
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), times.full(at), times.short(at, context["now"])
+        at.isoformat(timespec="seconds"), times.full(at, zone), times.short(at, context["now"], zone)
     )
+
+
+def in_zone(show: Callable[..., str]) -> Callable[..., str]:
+    """A filter that shows its moments in the reader's zone. A macro that uses it is imported `with context`."""
+
+    @jinja2.pass_context
+    def shown(context: jinja2.runtime.Context, *moments: datetime) -> str:
+        return show(*moments, context["zone"])
+
+    return shown
 
 
 def size(count: int) -> str:
@@ -60,17 +72,22 @@ def _templates() -> jinja2.Environment:
     )
     made.filters |= {
         "moment": moment,
-        "full": times.full,
-        "day": times.day,
-        "hour": times.hour,
-        "span": times.span,
-        "clock": times.clock,
+        "full": in_zone(times.full),
+        "day": in_zone(times.day),
+        "hour": in_zone(times.hour),
+        "span": in_zone(times.span),
+        "clock": in_zone(times.clock),
         "size": size,
         "counted": counted,
         "listed": listed,
         "straight": straight,
     }
-    for name, file in (("style_version", "postroom.css"), ("htmx_version", "htmx.min.js"), ("keys_version", "keys.js")):
+    for name, file in (
+        ("style_version", "postroom.css"),
+        ("htmx_version", "htmx.min.js"),
+        ("keys_version", "keys.js"),
+        ("zone_version", "zone.js"),
+    ):
         made.globals[name] = version_of(STATIC / file)
     return made
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from portal.knocks import Knocks
 from portal.refusals import NotHere, NotSignedIn
 from portal.rendering import render
 from portal.session import cookie_of, form_proof
+from portal.times import zone_of
 from settings import Settings
 
 LARGEST_ID = 2**63 - 1  # bigint: a larger one is nobody's, and an error to PostgreSQL
@@ -59,6 +61,11 @@ class Visit:
     def network(self) -> str:
         """The address that the request came from; behind a proxy of ours (`portal.trusted_proxies`), the one that it saw."""
         return self.request.client.host if self.request.client else ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the reader's days begin: as they chose, or else as their browser says."""
+        return zone_of(self.visitor.time_zone if self.visitor else None, self.request.cookies.get("zone"))
 
     @property
     def form_proof(self) -> str:
@@ -110,6 +117,7 @@ class Visit:
             form_proof=self.form_proof if self.visitor else "",
             now=self.now,
             here=self.request.url.path,
+            zone=self.zone,
         )
 
 

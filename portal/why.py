@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -191,18 +190,10 @@ def _asked(visit: Visit, form: Form) -> Asked | Form:
         return replace(form, wrong="Who wrote it? A name or an address will do.", wrong_in="sender")
     try:
         day = date.fromisoformat(form.day)
-        midnight = datetime.combine(day, time(), _zone(visit))
+        midnight = datetime.combine(day, time(), visit.zone)
         return FromDay(form.sender[:LONGEST], midnight - DAY, midnight + 2 * DAY)
     except (ValueError, OverflowError):
         return replace(form, wrong="On which day did it come? A day more or less does not matter.", wrong_in="day")
-
-
-def _zone(visit: Visit) -> ZoneInfo:
-    """Where the reader's days begin and end."""
-    try:
-        return ZoneInfo(visit.user.time_zone or "UTC")
-    except (ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _chosen(mailboxes: list[Mailbox], told: str) -> Mailbox | None:

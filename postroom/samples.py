@@ -137,8 +137,8 @@ class Sample:
 
 
 def scripted(line: dict[str, Any], number: int, round_: int, at: float) -> Scripted:
-    """A line of the script as bytes, with an id and a date of its own. `thread`: lines with the same one answer the same mail. `files`: what
-    is attached, text by name."""
+    """A line of the script as bytes, with an id and a date of its own. `thread`: lines with the same one answer the same mail. `files`:
+    what is attached, text by name."""
     mail = EmailMessage()
     mail["Subject"] = titled(line["subject"], round_)
     for header in ("From", "To", "Cc"):

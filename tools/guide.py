@@ -1,8 +1,8 @@
 """The pictures of the user's guide, taken from the demo as it runs: `python -m tools.guide` (or `make guide`).
 
 `postroom run` with its sample, in a folder of its own; once the script is played, somebody of the sample firm walks through the pages in
-the machine's own Chromium, and each picture that docs/guide.md shows is taken anew into docs/guide/. Exit code 1 if one of them is not taken,
-or if the guide shows one that nobody takes.
+the machine's own Chromium, and each picture that docs/guide.md shows is taken anew into docs/guide/. Exit code 1 if one of them is not
+taken, or if the guide shows one that nobody takes.
 """
 
 import asyncio

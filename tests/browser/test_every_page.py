@@ -50,6 +50,12 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample("dashboard-overtaken", "/?overtaken=2&left=1&said={gone}"),
         Sample("dashboard-empty", "/", "empty"),
     ],
+    "/mail": [
+        Sample("mails", "/mail"),
+        Sample("mails-found", "/mail?q=a&since=2020-01-01&direction=received"),
+        Sample("mails-wrong-day", "/mail?since=yesterday", status=400),
+        Sample("mails-none", "/mail", "empty"),
+    ],
     "/clients": [
         Sample("clients", "/clients"),
         Sample("clients-none-found", "/clients?q=nobody"),

@@ -77,6 +77,10 @@ class Browser:
     def cookies(self) -> dict[str, str]:
         return {name: morsel.value for name, morsel in self._session.cookie_jar.filter_cookies(URL(self.site)).items()}
 
+    def keeps(self, name: str, value: str) -> None:
+        """A cookie that a script of the page sets."""
+        self._session.cookie_jar.update_cookies({name: value}, URL(self.site))
+
     async def close(self) -> None:
         await self._session.close()
 

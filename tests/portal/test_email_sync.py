@@ -14,7 +14,7 @@ from models.gaps import Gap
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
 from models.people import AllowedAddress
-from portal.times import full
+from portal.times import UNIVERSAL, full
 from tests.builders import VAULT, a_client, a_firm, a_mailbox, a_user
 from tests.portal.browser import Browser, Page
 from tests.portal.mails import NOW, file_mail
@@ -125,14 +125,14 @@ async def test_who_reconnects_sees_how_many_mails_were_caught_up(site: Site, sam
     await Mailbox.filter(id=mailbox.id).update(last_checked_at=stopped_at)
     site.clock.now = NOW + MINUTE
     page = await browser.get(HERE)
-    assert f"Catching up on mail since {full(stopped_at)}. 0 mails filed so far." in page.text
+    assert f"Catching up on mail since {full(stopped_at, UNIVERSAL)}. 0 mails filed so far." in page.text
     assert is_live(page)
     for sent_at in (NOW - 2 * DAY, NOW - DAY, NOW + SECOND):
         await filed(returned, client, sent_at, NOW + 2 * SECOND)
     await Mailbox.filter(id=mailbox.id).update(last_checked_at=NOW + MINUTE)
     page = await browser.get(HERE)
     assert not is_live(page)
-    assert f"Caught up. 2 mails of the time from {full(stopped_at)} to {full(NOW)} were filed." in page.text
+    assert f"Caught up. 2 mails of the time from {full(stopped_at, UNIVERSAL)} to {full(NOW, UNIVERSAL)} were filed." in page.text
     site.clock.now = NOW + 8 * DAY
     assert "Caught up" not in (await browser.get(HERE)).text
 
@@ -141,7 +141,7 @@ async def test_a_paused_mailbox_says_since_when_and_resumes(sam: User, browser: 
     mailbox = await mailbox_of(sam)
     assert (await browser.press(await browser.get(HERE), "Pause")).target == HERE
     page = await browser.get(HERE)
-    assert f"{sam.email} paused since {full(NOW)} nothing is looked at." in page.text
+    assert f"{sam.email} paused since {full(NOW, UNIVERSAL)} nothing is looked at." in page.text
     assert "Your Gmail is paused" in (await browser.get("/")).text
     await browser.press(page, "Resume")
     row = await Mailbox.get(id=mailbox.id)

@@ -29,7 +29,11 @@ MOST = 300  # pages: a walk that does not end has gone in circles
 async def walk(browser: Browser, *ids: int) -> dict[str, Page]:
     """Every page that can be read, with these ids in its address, and what it links to, loads, or shows in frames and parts."""
     waiting = [
-        re.sub(r"{\w+:int}", str(id), page.path) for page in PAGES if page.method == "GET" and page.who is not Who.ANYONE for id in ids
+        re.sub(r"{\w+:int}", str(id), page.path)
+        for page in PAGES
+        if page.method == "GET" and page.who is not Who.ANYONE
+        for id in ids
+        if page.path != "/questions/new"  # it says nothing without what the dashboard's own link tells it
     ]
     pages: dict[str, Page] = {}
     while waiting:
@@ -91,7 +95,7 @@ async def test_no_page_shows_a_private_mail_to_a_colleague_and_all_do_to_who_rec
     assert (await evas.get("/")).heading == "1 mail needs your eye"
     for activity in (filed, asked):
         assert (await evas.get(f"/activities/{activity.id}")).status == 200
-    assert "1 mail in all." in (await evas.get(f"/clients/{client.id}/activities")).text
+    assert "1 thread in all." in (await evas.get(f"/clients/{client.id}/activities")).text
 
     for activity in (filed, asked):
         await private(activity, eva.id, False)
@@ -106,7 +110,7 @@ async def test_a_private_mail_leaves_the_others_of_its_client_where_they_are(sit
     await private(await file_mail(mailbox, client, **SAID), eva.id)  # type: ignore[arg-type]
     page = await (await site.signed_in(robin)).get(f"/clients/{client.id}/activities")
     assert len(page.dom.select(".list a")) == 1
-    assert "1 mail in all." in page.text
+    assert "1 thread in all." in page.text
 
 
 async def test_another_firms_mail_is_not_there_whoever_holds_what(site: Site) -> None:

@@ -7,7 +7,7 @@ from models.firms import Firm
 from models.gaps import Gap
 from models.ledger import LedgerEntry
 from models.mailboxes import Mailbox
-from portal.times import day
+from portal.times import UNIVERSAL, day
 from tests.builders import a_client, a_firm, a_mailbox, a_user
 from tests.portal.mails import NOW, file_mail
 from tests.portal.site import Site
@@ -72,7 +72,7 @@ async def test_catching_up_says_how_far_it_has_come_and_that_nobody_waits_for_it
     await Gap.create(mailbox=mailbox, since=days[0], until=days[1], listed_to=days[2], found=214, reason="history expired", opened_at=NOW)
     await LedgerEntry.create(mailbox=mailbox, gmail_id="m1", found_by="gap", found_at=NOW, owed_at=NOW, seen_history_id=0)
     page = await (await site.signed_in(user)).get("/settings/email-sync")
-    since, until, reached = map(day, days)
+    since, until, reached = (day(at, UNIVERSAL) for at in days)
     assert f"Catching up on mail from {since} to {until}." in page.text
     assert f"now at {reached}, 214 messages found. 1 message still to be read. New mail does not wait for this." in page.text
     await Gap.all().update(closed_at=NOW)

@@ -1,11 +1,12 @@
 """How moments, sizes and numbers of things are shown."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from portal.rendering import counted, listed, size
-from portal.times import full, short
+from portal.times import UNIVERSAL, full, short, span, zone_of
 
 NOW = datetime(2026, 3, 5, 10, 45, tzinfo=UTC)
 
@@ -26,13 +27,37 @@ NOW = datetime(2026, 3, 5, 10, 45, tzinfo=UTC)
     ],
 )
 def test_only_the_recent_is_relative(ago: timedelta, shown: str) -> None:
-    assert short(NOW - ago, NOW) == shown
+    assert short(NOW - ago, NOW, UNIVERSAL) == shown
 
 
-def test_moments_are_shown_in_utc_wherever_they_come_from() -> None:
+BERLIN, SYDNEY = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Sydney")
+
+
+def test_moments_are_shown_in_the_readers_zone_wherever_they_come_from() -> None:
     there = timezone(timedelta(hours=5, minutes=30))
-    assert full(datetime(2026, 3, 5, 2, 0, tzinfo=there)) == "Wednesday, 4 March 2026, 20:30 UTC"
-    assert short(datetime(2026, 3, 5, 14, 0, tzinfo=there), NOW) == "08:30"
+    at = datetime(2026, 3, 5, 2, 0, tzinfo=there)
+    assert full(at, UNIVERSAL) == "Wednesday, 4 March 2026, 20:30 UTC"
+    assert full(at, BERLIN) == "Wednesday, 4 March 2026, 21:30 CET"
+    assert full(at, SYDNEY) == "Thursday, 5 March 2026, 07:30 AEDT"
+    assert short(datetime(2026, 3, 5, 14, 0, tzinfo=there), NOW, BERLIN) == "09:30"
+
+
+def test_the_same_day_is_the_readers_day() -> None:
+    late = datetime(2026, 3, 4, 23, 30, tzinfo=UTC)
+    assert short(late, NOW, UNIVERSAL) == "Wed 23:30"
+    assert short(late, NOW, BERLIN) == "00:30", "in Berlin that was today"
+
+
+def test_a_span_over_the_change_of_the_clock_names_both_ends() -> None:
+    before, after = datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 3, 29, 2, 30, tzinfo=UTC)
+    assert span(before, after, UNIVERSAL) == "Sunday, 29 March 2026, 00:30 to 02:30 UTC"
+    assert span(before, after, BERLIN) == "Sunday, 29 March 2026, 01:30 CET to Sunday, 29 March 2026, 04:30 CEST"
+
+
+@pytest.mark.parametrize("told", [None, "", "Nowhere/Atlantis", "../../etc/passwd", "Europe/Berlin\0", "<b>", "posixrules"])
+def test_what_is_no_zone_is_passed_over(told: str | None) -> None:
+    assert zone_of(told) == UNIVERSAL
+    assert zone_of(told, "Europe/Berlin") == BERLIN
 
 
 def test_sizes_and_counts_read_as_words() -> None:
