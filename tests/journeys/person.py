@@ -14,7 +14,7 @@ class Listed:
 
     activity: int
     subject: str
-    marks: tuple[str, ...]  # "for review", "received by 2"; files are counted elsewhere
+    marks: tuple[str, ...]  # "for review", "Received by Robin and Sam"; files are counted elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Person:
         found = (await self.page(f"/clients?q={client}")).select('main a[href$="/activities"]')
         addresses = [str(link["href"]) for link in found if _words(link.select_one(".line")) == client]
         assert len(addresses) == 1, f"{client} is there {len(addresses)} times"
-        return [_listed(link) for link in (await self.page(addresses[0])).select('main a[href^="/activities/"]')]
+        return [_listed(row) for row in (await self.page(addresses[0])).select("main .mail-row")]
 
     async def subjects_of(self, client: str) -> list[str]:
         return [mail.subject for mail in await self.mails_of(client)]
@@ -71,9 +71,12 @@ class Colleagues:
     kit: Person
 
 
-def _listed(link: Tag) -> Listed:
-    marks = tuple(words for mark in link.select(".tag") if not (words := _words(mark)).endswith((" file", " files")))
-    return Listed(int(str(link["href"]).rpartition("/")[2]), _words(link.select_one(".strong")), marks)
+def _listed(row: Tag) -> Listed:
+    link = row.select_one('a[href^="/activities/"]')
+    assert link is not None
+    marks = [words for mark in row.select(".tag") if not (words := _words(mark)).endswith((" file", " files"))]
+    marks += [words for told in row.select(".beneath span") if (words := _words(told))]
+    return Listed(int(str(link["href"]).rpartition("/")[2]), _words(link.select_one(".strong")), tuple(marks))
 
 
 def _words(tag: Tag | None) -> str:

@@ -12,7 +12,7 @@ from tests.journeys.person import Colleagues
 async def test_mail_that_a_clients_contact_sends_is_filed(house: House, firm: Colleagues) -> None:
     await house.deliver(firm.sam, a_mail("Pat Example <pat@harbour.example>", "sam@sample.test", "Figures for the quarter"))
     page = await firm.sam.message(await firm.sam.finds("Harbour Bakery", "Figures for the quarter"))
-    assert page.facts["From"] == "Pat Example <pat@harbour.example>"
+    assert page.facts["From"] == "Pat Example <pat@harbour.example> Google says nothing about who sent this."
     assert page.facts["Received by"] == "sam"
     assert "Filed under Harbour Bakery : pat@harbour.example, a contact of this client, wrote it" in page.text
     assert "Please find the figures below." in page.text
@@ -78,7 +78,7 @@ async def test_a_mail_that_a_colleague_receives_later_stays_one_activity_with_tw
     await house.deliver(firm.sam, mail)
     first = await firm.sam.finds("Copied Couriers", "To you both")
     await house.deliver(firm.robin, mail)
-    assert await firm.robin.finds("Copied Couriers", "To you both", ("received by 2",)) == first
+    assert await firm.robin.finds("Copied Couriers", "To you both", ("Received by robin and sam",)) == first
     assert (await firm.robin.message(first)).facts["Received by"] == "robin and sam"
 
 
@@ -86,7 +86,7 @@ async def test_one_mail_in_three_colleagues_mailboxes_at_once_is_one_activity_wi
     """Scenario 50."""
     mail = a_mail("ola@thrice.example", "sam@sample.test, robin@sample.test, kit@sample.test", "To all three of you")
     await asyncio.gather(*(house.deliver(person, mail) for person in (firm.sam, firm.robin, firm.kit)))
-    activity = await firm.kit.finds("Thrice Theatre", "To all three of you", ("received by 3",))
+    activity = await firm.kit.finds("Thrice Theatre", "To all three of you", ("Received by kit, robin and sam",))
     assert (await firm.kit.message(activity)).facts["Received by"] == "kit, robin and sam"
 
 

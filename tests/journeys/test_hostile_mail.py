@@ -61,4 +61,4 @@ async def test_the_next_mail_is_filed(house: House, firm: Colleagues, odd: list[
 async def test_the_hostile_mails_are_filed_and_their_pages_are_there(house: House, firm: Colleagues, odd: list[str]) -> None:
     for subject in odd:
         page = await firm.sam.message(await firm.sam.finds(CLIENT, subject))
-        assert page.facts["From"] == "Gil Oddly <gil@oddly.example>"
+        assert page.facts["From"] == "Gil Oddly <gil@oddly.example> Google says nothing about who sent this."

@@ -149,7 +149,7 @@ async def test_who_is_signed_in_finds_the_way_from_where_nothing_is(site: Site) 
     browser = await site.signed_in(await a_user(await a_firm()))
     for missing in (await browser.get("/nowhere"), await browser.post("/clients"), await browser.get("/static/nothing.css")):
         assert missing.status in (404, 405)
-        assert [link.get_text() for link in missing.dom.select("nav a")] == ["Dashboard", "Clients", "Settings"]
+        assert [link.get_text() for link in missing.dom.select("nav a")] == ["Dashboard", "Mail", "Clients", "Settings"]
         assert missing.form("Sign out")
 
 

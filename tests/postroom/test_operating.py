@@ -171,9 +171,9 @@ def test_numbers_and_spans_as_a_person_says_them() -> None:
 
 
 @pytest.fixture(scope="module")
-async def here(postgres: Server, valkey_server: Server) -> Deployment:
+async def here(postgres: Server, valkey_server: Server, request: pytest.FixtureRequest) -> Deployment:
     """With a connected mailbox of sam@sample.test, and another person who never connected one."""
-    url = await a_database(postgres, "operating")
+    url = await a_database(postgres, "operating_" + request.module.__name__.rpartition(".")[2])
     made = Deployment({"DATABASE__URL": url, "REDIS__URL": a_redis(valkey_server, 4), "METRICS__BIND": "127.0.0.1:0"})
     assert (await made.postroom("migrate")).code == 0
     await execute(
